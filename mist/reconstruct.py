@@ -1,0 +1,122 @@
+"""From volumes to levels of blocks, and from blocks back to volumes.
+
+The rule: `decompose` and `Reconstruction` are the only two ways between voxels and blocks. A reconstruction starts at
+the coarsest level and refines, level by level; what it holds is never decoded twice. Knows nothing of bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from mist.blocks import LOW_PASS, Block, BlockLayout, scatter
+from mist.errors import InvalidRequest
+from mist.plan import Box, Plan, band_window, needed_blocks
+from mist.resample import resample
+from mist.samples import from_integers
+from mist.scan import ScanHeader
+from mist.volume import Volume, from_planes, plane_counts
+from mist.wavelet import Bands, Coefficients, Wavelet, forward, inverse
+
+Decoded = Iterable[tuple[Block, Coefficients]]
+"""Blocks with their coefficients, in any order."""
+
+
+def decompose(planes: Coefficients, layout: BlockLayout, wavelet: Wavelet) -> dict[int, Bands]:
+    """The subbands to be stored for each level, from voxels (planes, z, y, x)."""
+    stored: dict[int, Bands] = {}
+    for level, axes in enumerate(layout.pyramid.halved):
+        bands = forward(planes, axes, wavelet)
+        planes = bands.pop(LOW_PASS)
+        stored[level] = bands
+    stored[layout.pyramid.coarsest] = {LOW_PASS: planes}
+    return stored
+
+
+class Reconstruction:
+    """The voxels of a plan's windows, from the coarsest level to the plan's own.
+
+    `wanted(level)` says which blocks `refine` needs next; call it for each level from the coarsest to `plan.level`.
+    """
+
+    def __init__(self, header: ScanHeader, plan: Plan) -> None:
+        self._header = header
+        self._plan = plan
+        self._layout = header.layout
+        self._level = header.pyramid.coarsest + 1
+        self._low: Coefficients | None = None
+
+    @property
+    def level(self) -> int:
+        """The level that has been reached; one more than the coarsest before the first `refine`."""
+        return self._level
+
+    def wanted(self, level: int) -> list[Block]:
+        """The blocks of `level` that its window is made from, in order of storage."""
+        return needed_blocks(self._layout, self._plan, level, self._header.lifting.margin)
+
+    def refine(self, decoded: Decoded) -> None:
+        """Go one level finer with the blocks that `wanted` named for it.
+
+        Raises
+        ------
+        InvalidRequest
+            A block is missing, given twice, or not one of them. Nothing is ever filled in.
+        """
+        level = self._level - 1
+        bands = self._assembled(level, decoded)
+        if self._low is None:
+            self._low = bands[LOW_PASS]
+        else:
+            bands[LOW_PASS] = self._low
+            whole = inverse(bands, self._layout.pyramid.halved[level], self._header.lifting)
+            self._low = whole[:, *self._plan.windows[level].slices(self._origin(level))]
+        self._level = level
+
+    def volume(self) -> Volume:
+        """The voxels of the level that has been reached: what the plan asks for once that is the plan's own."""
+        if self._low is None:
+            raise InvalidRequest("no level has been read yet")
+        header, plan = self._header, self._plan
+        integers, geometry = self._low, header.pyramid.level_geometry(self._level, header.geometry)
+        if self._level == plan.level:
+            integers, geometry = resample(integers, plan, header), plan.geometry
+        else:
+            geometry = geometry.cropped(plan.windows[self._level].start)
+        channels = plane_counts(header.axes, header.shape)[1]
+        voxels = from_planes(from_integers(integers, header.samples), header.axes, channels)
+        return Volume(voxels, header.axes, geometry, header.rescale)
+
+    def _origin(self, level: int) -> tuple[int, int, int]:
+        """Where, in voxels of `level`, the array begins that the inverse transform of the windows gives."""
+        coarser, halved = self._plan.windows[level + 1], self._layout.pyramid.halved[level]
+        z, y, x = (2 * a if axis in halved else a for axis, a in zip("zyx", coarser.start, strict=True))
+        return z, y, x
+
+    def _assembled(self, level: int, decoded: Decoded) -> Bands:
+        """The parts of the subbands of `level` that the plan needs, from its blocks."""
+        bands: Bands = {}
+        boxes: dict[str, Box | None] = {}
+        for band in self._layout.bands(level):
+            box = band_window(self._layout, self._plan, level, band, self._header.lifting.margin)
+            boxes[band] = box
+            shape = self._empty_band(level, band) if box is None else box.shape
+            bands[band] = np.empty((self._layout.planes, *shape), self._header.coefficients)
+        wanted = {block.number for block in self.wanted(level)}
+        for block, coefficients in decoded:
+            box = boxes.get(block.band)
+            if block.number not in wanted or box is None:
+                raise InvalidRequest(f"block {block.number} is not wanted, or given twice, for level {level}")
+            wanted.remove(block.number)
+            scatter(block, coefficients, bands[block.band], box.start)
+        if wanted:
+            raise InvalidRequest(f"blocks {sorted(wanted)} of level {level} are missing")
+        return bands
+
+    def _empty_band(self, level: int, band: str) -> tuple[int, int, int]:
+        """The shape that a subband without samples must have beside the window of its low-pass band."""
+        low = self._plan.windows[level + 1]
+        limits = self._layout.band_shape(level, band)
+        z, y, x = (max(0, min(b, n) - a) for a, b, n in zip(low.start, low.stop, limits, strict=True))
+        return z, y, x

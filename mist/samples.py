@@ -1,0 +1,153 @@
+"""The reversible map between a source's samples and the integers that are stored.
+
+The rule: nothing is lost. Integers are stored as they are. Floats are stored as `integer * slope` where that gives back
+every bit (most float images are scaled integers), else by their bit patterns in numerical order. A float image that
+neither can hold is refused. Knows nothing of axes or geometry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from mist.errors import InvalidRequest, SourceRefused
+from mist.volume import DTYPES, Voxels
+
+Integers = npt.NDArray[np.integer]
+
+_INT32_END = 2**31
+
+
+class Coding(StrEnum):
+    """How samples are held as integers."""
+
+    INTEGER = "integer"
+    """The sample itself."""
+    SCALED = "scaled"
+    """`sample = dtype(integer * slope)`, exact in every bit."""
+    ORDERED_BITS = "ordered-bits"
+    """The bit pattern of a float32, read as an integer that sorts like the float."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleMap:
+    """How the samples of a scan are held as integers.
+
+    Parameters
+    ----------
+    dtype
+        The source's sample type, one of `mist.volume.DTYPES`.
+    coding
+        How they are held.
+    slope
+        Factor of `Coding.SCALED`; 1 otherwise.
+    low, high
+        The least and the greatest stored integer: what a reduced level is clamped to when it is delivered.
+    """
+
+    dtype: str
+    coding: Coding
+    slope: float
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES or self.low > self.high or not np.isfinite(self.slope) or self.slope == 0:
+            raise InvalidRequest(f"not a map of samples: {self}")
+        is_float = np.dtype(self.dtype).kind == "f"
+        if (self.coding is Coding.INTEGER) == is_float or (self.coding is Coding.ORDERED_BITS and self.dtype != "float32"):
+            raise InvalidRequest(f"samples of {self.dtype} cannot be held as {self.coding.value!r}")
+        low, high = (np.iinfo(self.dtype).min, np.iinfo(self.dtype).max) if not is_float else (-(2**31), 2**31 - 1)
+        if not low <= self.low <= self.high <= high:
+            raise InvalidRequest(f"samples of {self.dtype} cannot range over {self.low} to {self.high}")
+
+
+def to_integers(samples: Voxels) -> tuple[Integers, SampleMap]:
+    """The integers that hold `samples`, in the same shape, and the map that gives the samples back.
+
+    Raises
+    ------
+    SourceRefused
+        float64 samples that are not integers of 32 bits times one slope.
+    """
+    for attempt in (_whole, _scaled, _ordered_bits):
+        found = attempt(samples)
+        if found is not None:
+            integers, coding, slope = found
+            bounds = int(integers.min()), int(integers.max())
+            return integers, SampleMap(samples.dtype.name, coding, slope, *bounds)
+    raise SourceRefused(
+        f"{samples.dtype} samples that are not 32-bit integers times one factor cannot be stored exactly; "
+        "convert them to float32 or to integers first"
+    )
+
+
+def from_integers(integers: Integers, samples: SampleMap) -> Voxels:
+    """The samples held by `integers`, clamped to the range of the scan, in the source's dtype and the same shape."""
+    clamped = np.clip(integers, samples.low, samples.high)
+    if samples.coding is Coding.ORDERED_BITS:
+        return _flip_negative(clamped.astype(np.int32)).view(np.float32)
+    if samples.coding is Coding.SCALED:
+        return (clamped * np.float64(samples.slope)).astype(samples.dtype)
+    return clamped.astype(samples.dtype)
+
+
+Attempt = tuple[Integers, Coding, float]
+
+
+def _whole(samples: Voxels) -> Attempt | None:
+    return (samples, Coding.INTEGER, 1.0) if samples.dtype.kind in "iu" else None  # type: ignore[return-value]
+
+
+def _scaled(samples: Voxels) -> Attempt | None:
+    """Integers times a slope: the slope is sought from the distinct magnitudes, then proven on every sample."""
+    if not np.isfinite(samples).all():
+        return None
+    slope = _common_factor(np.unique(np.abs(samples)))
+    if slope is None:
+        return None
+    integers = np.rint(samples / np.float64(slope))
+    if np.abs(integers).max() >= _INT32_END:
+        return None
+    whole = integers.astype(np.int32)
+    back = (whole * np.float64(slope)).astype(samples.dtype)
+    return (whole, Coding.SCALED, slope) if back.tobytes() == samples.tobytes() else None
+
+
+def _common_factor(magnitudes: npt.NDArray[np.floating]) -> float | None:
+    """A factor of which all of the sorted, distinct `magnitudes` are whole multiples after rounding, or None.
+
+    A first estimate counts how many times the factor goes into each magnitude. Each magnitude then bounds the factor:
+    it must round to that magnitude when multiplied by its count. Any factor within all bounds will do.
+    """
+    exact = magnitudes.astype(np.float64)
+    if np.array_equal(exact, np.rint(exact)):
+        return 1.0
+    values = exact[exact > 0]
+    counts = np.rint(values / _estimated_factor(exact, values))
+    half_ulp = np.spacing(magnitudes[magnitudes > 0]).astype(np.float64) / 2
+    least, most = ((values - half_ulp) / counts).max(), ((values + half_ulp) / counts).min()
+    return float((least + most) / 2) if least <= most else None
+
+
+def _estimated_factor(magnitudes: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float:
+    """The least gap between `magnitudes`, made finer with each of `values`, which it divides ever more often."""
+    gaps = np.diff(magnitudes)
+    factor = min(float(gaps.min(initial=values[0])), float(values[0]))
+    for value in values:
+        factor = value / max(1.0, np.rint(value / factor))
+    return factor
+
+
+def _ordered_bits(samples: Voxels) -> Attempt | None:
+    if samples.dtype != np.float32:
+        return None
+    return _flip_negative(np.ascontiguousarray(samples).view(np.int32)), Coding.ORDERED_BITS, 1.0
+
+
+def _flip_negative(bits: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Sign-and-magnitude to two's complement order and back: its own inverse."""
+    return bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))

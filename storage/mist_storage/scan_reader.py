@@ -1,0 +1,221 @@
+"""Reading a stored scan: plan, fetch, check, decode, reconstruct. Client and server both come here.
+
+The rule: a level is one GET of a prefix. A region takes the coarse levels as one prefix, then the block table's entries
+and the blocks of the finer ones. Nothing is decoded before its digest fits; whatever is missing, short, swapped or
+altered is `ScanCorrupt`, with the scan and the level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mist.blocks import Block
+from mist.codec import BlockCorrupt, decode_block
+from mist.errors import ObjectNotFound, ScanCorrupt
+from mist.plan import TABLE_ENTRY_BYTES, Plan, Request, make_plan, table_entry, walk_blocks
+from mist.reconstruct import Reconstruction
+from mist.scan import ScanHeader
+from mist.volume import Volume
+from mist_storage.keys import BLOCKS, scan_key
+from mist_storage.zarr_shard import level_digest, table_range
+
+WHOLE_LEVEL_BYTES = 64 * 1024
+"""A level with no more bytes than this is read whole even for a region: a request costs more than the bytes."""
+
+MAX_GAP_BYTES = 16 * 1024
+"""Blocks that lie no further apart than this are fetched in one range."""
+
+
+class RangeReader(Protocol):
+    """What a scan reader needs of a store: see `mist_storage.store.Store`."""
+
+    def get_range(self, key: str, start: int, stop: int) -> bytes:
+        """Bytes [start, stop) of an object, fewer where it ends before."""
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Several ranges [start, stop) of one object."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReader:
+    """Reads one stored scan.
+
+    Parameters
+    ----------
+    store
+        The dataset's store.
+    scan_id, digest
+        Which scan: see `mist_storage.keys.scan_key`.
+    header
+        What the catalog says of it.
+    """
+
+    store: RangeReader
+    scan_id: str
+    digest: str
+    header: ScanHeader
+
+    def read(self, request: Request) -> Volume:
+        """What `request` asks for.
+
+        Raises
+        ------
+        InvalidRequest
+            The scan cannot answer it.
+        ScanCorrupt
+            Stored bytes are missing, short, swapped or altered.
+        StoreError
+            The store failed.
+        """
+        plan = make_plan(self.header, request)
+        reconstruction = Reconstruction(self.header, plan)
+        for level, blocks in self._levels(plan, reconstruction):
+            self._refine(reconstruction, level, blocks)
+        return reconstruction.volume()
+
+    def refine(self, request: Request) -> Iterator[Volume]:
+        """Coarse to fine: the coarsest level first, what `request` asks for last. No byte is fetched twice."""
+        plan = make_plan(self.header, request)
+        reconstruction = Reconstruction(self.header, plan)
+        for level in range(self.header.pyramid.coarsest, plan.level - 1, -1):
+            self._refine(reconstruction, level, self._one_level(plan, level, reconstruction.wanted(level)))
+            yield reconstruction.volume()
+
+    @property
+    def _key(self) -> str:
+        return scan_key(self.scan_id, self.digest, BLOCKS)
+
+    def _refine(self, reconstruction: Reconstruction, level: int, blocks: dict[int, memoryview]) -> None:
+        """Decode the wanted `blocks`, by number, and go one level finer."""
+        header = self.header
+        try:
+            wanted = reconstruction.wanted(level)
+            decoded = [(b, decode_block(blocks[b.number], header.coefficients, header.block_shape)) for b in wanted]
+        except BlockCorrupt as error:
+            raise ScanCorrupt(self.scan_id, level, str(error)) from None
+        reconstruction.refine(decoded)
+
+    def _levels(self, plan: Plan, reconstruction: Reconstruction) -> Iterator[tuple[int, dict[int, memoryview]]]:
+        """Each level's blocks by number: the levels that are read whole in one GET, then the others."""
+        levels = range(self.header.pyramid.coarsest, plan.level - 1, -1)
+        wanted = {level: reconstruction.wanted(level) for level in levels}
+        whole = self._leading_whole_levels(levels, wanted)
+        data = memoryview(self._fetch(0, self.header.levels[whole[-1]].end_byte, whole[-1]))
+        for level in levels:
+            if level in whole:
+                yield level, self._checked_level(level, data[slice(*self._span(level))])
+            else:
+                yield level, self._some_blocks(level, wanted[level])
+
+    def _leading_whole_levels(self, levels: Sequence[int], wanted: dict[int, list[Block]]) -> list[int]:
+        whole: list[int] = []
+        for level in levels:
+            if whole and not self._take_whole(level, wanted[level]):
+                break
+            whole.append(level)
+        return whole
+
+    def _take_whole(self, level: int, wanted: Sequence[Block]) -> bool:
+        start, stop = self._span(level)
+        return len(wanted) * 2 > len(self.header.layout.numbers(level)) or stop - start <= WHOLE_LEVEL_BYTES
+
+    def _one_level(self, plan: Plan, level: int, wanted: Sequence[Block]) -> dict[int, memoryview]:
+        if level == self.header.pyramid.coarsest or self._take_whole(level, wanted):
+            start, stop = self._span(level)
+            return self._checked_level(level, memoryview(self._fetch(start, stop, level)))
+        return self._some_blocks(level, wanted)
+
+    def _span(self, level: int) -> tuple[int, int]:
+        """Where the level's own blocks lie in the object."""
+        levels = self.header.levels
+        start = levels[level + 1].end_byte if level < self.header.pyramid.coarsest else 0
+        return start, levels[level].end_byte
+
+    def _fetch(self, start: int, stop: int, level: int) -> bytes:
+        if start == stop:
+            return b""
+        try:
+            data = self.store.get_range(self._key, start, stop)
+        except ObjectNotFound as error:
+            raise ScanCorrupt(self.scan_id, level, f"the object of blocks is missing: {error}") from None
+        self._check_length(level, start, stop, data)
+        return data
+
+    def _check_length(self, level: int, start: int, stop: int, data: bytes) -> None:
+        if len(data) != stop - start:
+            raise ScanCorrupt(self.scan_id, level, f"bytes {start} to {stop} were asked for, {len(data)} bytes came")
+
+    def _checked_level(self, level: int, data: memoryview) -> dict[int, memoryview]:
+        """All blocks of a level from its bytes, once they fit its digest."""
+        numbers = self.header.layout.numbers(level)
+        try:
+            blocks = walk_blocks(data, len(numbers))
+        except BlockCorrupt as error:
+            raise ScanCorrupt(self.scan_id, level, str(error)) from None
+        self._check_digest(level, level_digest(map(table_entry, blocks)))
+        return dict(zip(numbers, blocks, strict=True))
+
+    def _check_digest(self, level: int, digest: str) -> None:
+        expected = self.header.levels[level].digest
+        if digest != expected:
+            raise ScanCorrupt(self.scan_id, level, f"its bytes have digest {digest[:16]}, not {expected[:16]}")
+
+    def _some_blocks(self, level: int, wanted: Sequence[Block]) -> dict[int, memoryview]:
+        """The `wanted` blocks of a level, each checked against the block table, which fits the level's digest."""
+        numbers = self.header.layout.numbers(level)
+        start, stop = table_range(self.header, numbers)
+        table = self._fetch(start, stop, level)
+        entries = [table[at : at + TABLE_ENTRY_BYTES] for at in range(0, len(table), TABLE_ENTRY_BYTES)]
+        self._check_digest(level, level_digest(entries))
+        spans = _block_spans(entries, self._span(level)[0])
+        chosen = [block.number - numbers.start for block in wanted]
+        blocks = self._fetch_spans(level, [spans[i] for i in chosen])
+        for i, block in zip(chosen, blocks, strict=True):
+            if table_entry(block) != entries[i]:
+                raise ScanCorrupt(self.scan_id, level, f"block {numbers[i]} does not fit its digest")
+        return {numbers[i]: block for i, block in zip(chosen, blocks, strict=True)}
+
+    def _fetch_spans(self, level: int, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
+        ranges = coalesce(spans, MAX_GAP_BYTES)
+        try:
+            parts = self.store.get_ranges(self._key, ranges)
+        except ObjectNotFound as error:
+            raise ScanCorrupt(self.scan_id, level, f"the object of blocks is missing: {error}") from None
+        for (start, stop), part in zip(ranges, parts, strict=True):
+            self._check_length(level, start, stop, part)
+        return list(_cut(spans, ranges, parts))
+
+
+def coalesce(spans: Sequence[tuple[int, int]], max_gap_bytes: int) -> list[tuple[int, int]]:
+    """Sorted, disjoint spans [start, stop) joined wherever no more than `max_gap_bytes` lie between two of them."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in spans:
+        if joined and start - joined[-1][1] <= max_gap_bytes:
+            joined[-1] = joined[-1][0], stop
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+def _block_spans(entries: Sequence[bytes], start: int) -> list[tuple[int, int]]:
+    """Where in the object the blocks of consecutive table entries lie, the first at `start`."""
+    spans = []
+    for entry in entries:
+        stop = start + int.from_bytes(entry[:4], "little")
+        spans.append((start, stop))
+        start = stop
+    return spans
+
+
+def _cut(
+    spans: Sequence[tuple[int, int]], ranges: Sequence[tuple[int, int]], parts: Sequence[bytes]
+) -> Iterator[memoryview]:
+    """Each of `spans` out of the `parts` that hold the `ranges` into which they were coalesced."""
+    at = 0
+    for start, stop in spans:
+        while start >= ranges[at][1]:
+            at += 1
+        first = ranges[at][0]
+        yield memoryview(parts[at])[start - first : stop - first]

@@ -1,0 +1,162 @@
+"""A volume into the objects of a stored scan.
+
+The rule: what was encoded is decoded again and compared before anything is stored; objects are written whole, the
+object of blocks first and `zarr.json` last. Nothing is visible until the catalog has the scan's row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mist.blocks import BlockLayout, block_shape_for, gather
+from mist.codec import Json, encode_block
+from mist.errors import MistError
+from mist.plan import Request, table_entry
+from mist.pyramid import Pyramid
+from mist.reconstruct import decompose
+from mist.samples import to_integers
+from mist.scan import Display, ScanHeader, StoredLevel, canonical_json
+from mist.volume import Volume, plane_counts, to_planes
+from mist.wavelet import IMAGE_WAVELET, coefficient_dtype, wavelet_named
+from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON, scan_key
+from mist_storage.scan_reader import ScanReader
+from mist_storage.store import Store
+from mist_storage.zarr_shard import level_digest, scan_digest, shard, zarr_json
+
+
+class EncodingFailed(MistError, RuntimeError):
+    """A scan did not come back from its own encoding bit for bit: a defect in MIST, nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedScan:
+    """A scan ready to be stored."""
+
+    header: ScanHeader
+    """What readers must know."""
+    blocks: bytes = field(repr=False)
+    """The object of blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScan:
+    """What has been stored."""
+
+    scan_id: str
+    digest: str
+    """The digest under which the scan's objects lie."""
+    header: ScanHeader
+    stored_bytes: int
+    """Size of all objects of the scan."""
+
+
+def encode_scan(volume: Volume, wavelet: str = IMAGE_WAVELET, display: Display | None = None) -> EncodedScan:
+    """`volume` as a header and an object of blocks.
+
+    Raises
+    ------
+    SourceRefused
+        Its samples cannot be held exactly: see `mist.samples.to_integers`.
+    """
+    integers, samples = to_integers(volume.voxels)
+    pyramid = Pyramid.for_spacing(volume.spatial_shape, volume.geometry.spacing)
+    frames, channels = plane_counts(volume.axes, volume.voxels.shape)
+    layout = BlockLayout(pyramid, frames * channels, block_shape_for(volume.axes, pyramid))
+    dtype = coefficient_dtype(samples.low, samples.high)
+    planes = np.ascontiguousarray(to_planes(integers, volume.axes), dtype)
+    by_level = _encoded_blocks(planes, layout, wavelet)
+    header = ScanHeader(
+        axes=volume.axes,
+        shape=volume.voxels.shape,
+        samples=samples,
+        geometry=volume.geometry,
+        rescale=volume.rescale,
+        display=display or Display(),
+        wavelet=wavelet,
+        halved=pyramid.halved,
+        block_shape=layout.block_shape,
+        levels=_stored_levels(by_level),
+    )
+    return EncodedScan(header, shard([block for blocks in by_level for block in blocks]))
+
+
+def write_scan(  # noqa: PLR0913 - each names one part of what is stored
+    store: Store,
+    scan_id: str,
+    volume: Volume,
+    *,
+    wavelet: str = IMAGE_WAVELET,
+    display: Display | None = None,
+    sources: Sequence[Mapping[str, Json]] = (),
+) -> StoredScan:
+    """Encode `volume`, check that it comes back, and write its objects; the catalog is left alone.
+
+    Parameters
+    ----------
+    store
+        The dataset's store.
+    scan_id
+        See `mist_storage.keys.checked_scan_id`.
+    wavelet
+        `mist.wavelet.MASK_WAVELET` for label masks.
+    sources
+        What is kept of each source file: its name, size, SHA-256.
+
+    Raises
+    ------
+    SourceRefused
+        The samples cannot be held exactly.
+    EncodingFailed
+        The encoding does not give the voxels back.
+    StoreError
+        The store failed; what was written is not visible.
+    """
+    encoded = encode_scan(volume, wavelet, display)
+    digest = scan_digest(encoded.header)
+    _check(encoded, scan_id, volume)
+    objects = {
+        BLOCKS: encoded.blocks,
+        SOURCE: canonical_json({"files": [dict(source) for source in sources]}),
+        ZARR_JSON: zarr_json(encoded.header),
+    }
+    for name, data in objects.items():
+        store.put(scan_key(scan_id, digest, name), data)
+    return StoredScan(scan_id, digest, encoded.header, sum(map(len, objects.values())))
+
+
+def _encoded_blocks(planes: np.ndarray, layout: BlockLayout, wavelet: str) -> list[list[bytes]]:  # type: ignore[type-arg]
+    """The blocks' bytes, level by level from the coarsest."""
+    bands = decompose(planes, layout, wavelet_named(wavelet))
+    return [[encode_block(block) for _, block in gather(layout, level, bands[level])] for level in layout.levels]
+
+
+def _stored_levels(by_level: Sequence[Sequence[bytes]]) -> tuple[StoredLevel, ...]:
+    """Ends and digests, level 0 first, of levels of blocks given coarsest first."""
+    ends = np.cumsum([sum(map(len, blocks)) for blocks in by_level])
+    digests = [level_digest(map(table_entry, blocks)) for blocks in by_level]
+    return tuple(StoredLevel(int(end), digest) for end, digest in zip(ends, digests, strict=True))[::-1]
+
+
+def _check(encoded: EncodedScan, scan_id: str, volume: Volume) -> None:
+    """Read the scan back from its bytes through the reader that everyone uses."""
+    reader = ScanReader(_Bytes(encoded.blocks), scan_id, scan_digest(encoded.header), encoded.header)
+    back = reader.read(Request()).voxels
+    if back.dtype != volume.voxels.dtype or back.tobytes() != volume.voxels.tobytes():
+        raise EncodingFailed(f"scan {scan_id!r} did not come back from its encoding; nothing was stored; please report")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    """One object in memory as the blocks that a reader reads."""
+
+    data: bytes
+    url: str = "memory"
+
+    def get_range(self, key: str, start: int, stop: int) -> bytes:  # noqa: ARG002
+        return self.data[start:stop]
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        return [self.get_range(key, start, stop) for start, stop in ranges]

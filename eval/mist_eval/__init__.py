@@ -1,0 +1,1 @@
+"""What MIST is worth: phantoms, training runs and measurements over whole datasets."""

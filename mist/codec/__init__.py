@@ -1,0 +1,122 @@
+"""One block of coefficients to bytes and back: the only package that knows how.
+
+    context      how large the next number is likely to be
+    tokens       numbers as tokens and raw bits
+    tables       how often each token comes in each context
+    lanes        a lane: rANS, forwards and backwards; interleaved: four at a time
+    prediction   for subbands that are pictures
+    frame        what a block's first bytes say; block_encoder and block_decoder: all of it together
+
+The rule: a block's bytes say how long they are, and are never decoded into more than a block. `docs/format.md` says it
+all in words; `tests/reference` holds a second decoder made from that page.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mist.codec.block_decoder import BAD_FRAME, GOOD, decode_into
+from mist.codec.block_encoder import encode_into
+from mist.codec.context import CONTEXT_LOOKUP
+from mist.codec.frame import VARINT_BYTES
+from mist.codec.tables import bit_costs, decoding_slots, frequencies, starts
+from mist.errors import InvalidRequest, MistError
+from mist.pyramid import Triple
+from mist.wavelet import Coefficients
+
+CODEC_NAME: Final = "mist-block-1"
+"""As recorded with each scan, so that a reader knows what it meets."""
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+Bytes = bytes | memoryview
+
+_LARGEST_VALUE = 1 << 61
+"""Coefficients must be below this in magnitude; those of 32-bit samples are below 2^42."""
+
+
+class BlockCorrupt(MistError, ValueError):
+    """The bytes are not those of a block."""
+
+
+def encode_block(coefficients: Coefficients) -> bytes:
+    """The bytes of one block: `coefficients` are int32 or int64 (z, y, x).
+
+    Raises
+    ------
+    InvalidRequest
+        A coefficient is 2^61 or more in magnitude, or does not fit int32 once it is folded.
+    """
+    values = np.ascontiguousarray(coefficients, np.int64)
+    limit = min(_LARGEST_VALUE, 1 << (8 * coefficients.dtype.itemsize - 2))
+    if values.size and max(int(values.max()), -int(values.min())) >= limit:
+        raise InvalidRequest(f"coefficients of {coefficients.dtype} must be below {limit} in magnitude to be coded")
+    room = np.empty(10 * values.size + 128, np.uint8)
+    length = encode_into(values, frequencies(), starts(), bit_costs(), CONTEXT_LOOKUP, room)
+    return _varint(length) + room[:length].tobytes()
+
+
+def decode_block(data: Bytes, dtype: np.dtype[np.signedinteger], shape: Triple) -> Coefficients:
+    """The coefficients of one block, of `dtype` (int32 or int64) and `shape`; `data` is what `encode_block` returned.
+
+    Raises
+    ------
+    BlockCorrupt
+        The bytes are short, long, altered, or hold something of another size.
+    """
+    coefficients: Coefficients = np.empty(shape, dtype)
+    decode_block_into(data, coefficients)
+    return coefficients
+
+
+def decode_block_into(data: Bytes, out: Coefficients) -> None:
+    """Fill `out`, int32 or int64 (z, y, x), any strides, with the block that `data` holds; errors as of `decode_block`."""
+    begin, length = _frame(data, 0)
+    if begin + length != len(data):
+        raise BlockCorrupt(f"a block of {begin + length} bytes lies in {len(data)} bytes")
+    view: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
+    status = decode_into(view, begin, len(data), decoding_slots(), CONTEXT_LOOKUP, out)
+    if status != GOOD:
+        what = "its frame contradicts itself" if status == BAD_FRAME else "its lanes end early, late or out of range"
+        raise BlockCorrupt(f"a block of {len(data)} bytes does not decode: {what}")
+
+
+def block_length(data: Bytes, offset: int) -> int:
+    """The length in bytes of the block that begins at `offset` of `data`.
+
+    Raises
+    ------
+    BlockCorrupt
+        Its end lies beyond the end of `data`.
+    """
+    begin, length = _frame(data, offset)
+    return begin + length - offset
+
+
+def zarr_codecs() -> list[Json]:
+    """The Zarr v3 codec chain of a block; `mist_storage.zarr_codec` teaches it to zarr-python."""
+    return [{"name": "mist_block", "configuration": {"version": 1}}]
+
+
+def _frame(data: Bytes, offset: int) -> tuple[int, int]:
+    """Where the block at `offset` begins behind its length, and that length."""
+    length = 0
+    for place, byte in enumerate(bytes(data[offset : offset + VARINT_BYTES])):
+        length |= (byte & 127) << 7 * place
+        if byte < 128:
+            begin = offset + place + 1
+            if begin + length > len(data):
+                break
+            return begin, length
+    raise BlockCorrupt(f"a block at byte {offset} reaches beyond the {len(data)} bytes that are there")
+
+
+def _varint(value: int) -> bytes:
+    parts = []
+    while value >= 128:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*parts, value])

@@ -1,0 +1,202 @@
+"""The bytes of a block into its values.
+
+The rule: nothing is taken from the bytes that has not been checked against the block's own shape, so that hostile bytes
+cost no more than a block, and every read and write lies where it should by construction.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numba
+import numpy as np
+
+from mist.codec.frame import (
+    ALL_FLAGS,
+    CODED,
+    EMPTY,
+    HAS_EXTENTS,
+    HAS_SHIFT,
+    HELD,
+    LARGEST_SHIFT,
+    PREDICTED,
+    RAW,
+    take_varint,
+)
+from mist.codec.interleaved import decode_four_lanes
+from mist.codec.lanes import LANES, decode_lane, lane_count, read_bits
+from mist.codec.prediction import add_prediction
+
+GOOD: Final = 0
+BAD_FRAME: Final = 1
+"""The frame contradicts itself, or the block that it should be."""
+BAD_LANE: Final = 2
+"""A lane ends too early or too late, or holds a number that no value has."""
+
+
+@numba.njit(nogil=True, cache=True)
+def decode_into(data, begin, end, slots, lookup, out):  # type: ignore[no-untyped-def]  # noqa: PLR0913
+    """Fill `out` (z, y, x), int32 or int64, with the block whose flags stand at `begin` of `data` and that ends at `end`.
+
+    `GOOD`, `BAD_FRAME` or `BAD_LANE` comes back; after the last two `out` holds anything.
+    """
+    if begin >= end:
+        return BAD_FRAME
+    flags, at = np.int64(data[begin]), begin + 1
+    if flags > ALL_FLAGS:
+        return BAD_FRAME
+    depth, height, width = np.int64(out.shape[0]), np.int64(out.shape[1]), np.int64(out.shape[2])
+    if flags & HAS_EXTENTS:
+        depth, at = take_varint(data, at, end)
+        height, at = take_varint(data, at, end)
+        width, at = take_varint(data, at, end)
+        if not (1 <= depth <= out.shape[0] and 1 <= height <= out.shape[1] and 1 <= width <= out.shape[2]):
+            return BAD_FRAME
+    held = flags & HELD
+    if held == EMPTY:
+        if flags != EMPTY or at != end:
+            return BAD_FRAME
+        out[:, :, :] = 0
+        return GOOD
+    if flags & HAS_EXTENTS:
+        out[depth:] = 0
+        out[:depth, height:] = 0
+        out[:depth, :height, width:] = 0
+    part = out[:depth, :height, :width]
+    if held == RAW:
+        status = BAD_FRAME if flags & HAS_SHIFT else _decode_raw(data, at, end, part)
+    elif held == CODED:
+        status = _decode_coded(data, at, end, flags, slots, lookup, part)
+    else:
+        status = BAD_FRAME
+    if status == GOOD and flags & PREDICTED:
+        return _restore(part)
+    return status
+
+
+@numba.njit(nogil=True, cache=True)
+def _decode_coded(data, at, end, flags, slots, lookup, out):  # type: ignore[no-untyped-def]  # noqa: PLR0913
+    """Fill `out` from the table number at `at` and what follows it."""
+    table, shift = np.int64(-1), np.int64(0)
+    if at < end:
+        table, at = np.int64(data[at]), at + 1
+    if flags & HAS_SHIFT:
+        shift = np.int64(0)
+        if at < end:
+            shift, at = np.int64(data[at]), at + 1
+        if not 1 <= shift <= LARGEST_SHIFT:
+            return BAD_FRAME
+    if not 0 <= table < slots.shape[0]:
+        return BAD_FRAME
+    lanes = lane_count(out.shape[0], out.shape[1], out.shape[2])
+    ends = np.empty(lanes + 1, np.int64)
+    for lane in range(1, lanes):
+        ends[lane], at = take_varint(data, at, end)
+        if ends[lane] < 0:
+            return BAD_FRAME
+    ends[0], ends[lanes] = at, end
+    for lane in range(1, lanes):
+        ends[lane] += ends[lane - 1]
+    if ends[lanes - 1] > end:
+        return BAD_FRAME
+    return _decode_lanes(data, ends, shift, slots[table], lookup, out)
+
+
+@numba.njit(nogil=True, cache=True)
+def _decode_lanes(data, ends, shift, slots, lookup, out):  # type: ignore[no-untyped-def]  # noqa: PLR0913
+    """Fill `out` from lanes of which lane `i` is the bytes [ends[i], ends[i + 1]) of `data`."""
+    depth, height, width = out.shape
+    lanes = ends.shape[0] - 1
+    rows = -(-height // lanes)
+    largest = np.int64(2 ** (8 * out.itemsize - 1) - 1) >> shift
+    begins = np.empty(lanes, np.int64)
+    low = np.empty((lanes if shift > 0 else 0, depth, rows, width), out.dtype)
+    for lane in range(lanes):
+        own_rows = (lane + 1) * height // lanes - lane * height // lanes
+        low_bytes = (shift * depth * own_rows * width + 7) // 8
+        begins[lane] = ends[lane] + low_bytes
+        if begins[lane] > ends[lane + 1]:
+            return BAD_LANE
+        if shift > 0:
+            read_bits(data, ends[lane], shift, low[lane], own_rows)
+    numbers = np.empty((lanes, depth, rows, width), out.dtype)
+    magnitudes = np.empty((lanes, depth, rows, width), np.uint16)
+    if lanes == LANES and height == LANES * rows:
+        if not decode_four_lanes(data, begins, ends, slots, lookup, largest, magnitudes, numbers):
+            return BAD_LANE
+    else:
+        for lane in range(lanes):
+            own_rows = (lane + 1) * height // lanes - lane * height // lanes
+            if not decode_lane(
+                data, begins[lane], ends[lane + 1], slots, lookup, largest, magnitudes[lane], numbers[lane], own_rows
+            ):
+                return BAD_LANE
+    for lane in range(lanes):
+        first, last = lane * height // lanes, (lane + 1) * height // lanes
+        if shift > 0:
+            _unfold_with_low_bits(numbers[lane], low[lane], shift, out[:, first:last])
+        else:
+            _unfold(numbers[lane], out[:, first:last])
+    return GOOD
+
+
+@numba.njit(nogil=True, cache=True)
+def _unfold(numbers, out):  # type: ignore[no-untyped-def]
+    """Fill `out` (z, y, x) with the values that `numbers` stand for."""
+    for z in range(out.shape[0]):
+        for y in range(out.shape[1]):
+            source, target = numbers[z, y], out[z, y]
+            for x in range(source.shape[0]):
+                target[x] = source[x] >> 1 ^ -(source[x] & 1)
+
+
+@numba.njit(nogil=True, cache=True)
+def _unfold_with_low_bits(numbers, low, shift, out):  # type: ignore[no-untyped-def]
+    """`_unfold`, where the lowest `shift` bits of each number are in `low`."""
+    for z in range(out.shape[0]):
+        for y in range(out.shape[1]):
+            source, bits, target = numbers[z, y], low[z, y], out[z, y]
+            for x in range(source.shape[0]):
+                number = source[x] << shift | bits[x]
+                target[x] = number >> 1 ^ -(number & 1)
+
+
+@numba.njit(nogil=True, cache=True)
+def _decode_raw(data, at, end, out):  # type: ignore[no-untyped-def]
+    """Fill `out` (z, y, x) from the width at `at` and the numbers that follow it."""
+    if at >= end:
+        return BAD_FRAME
+    width, at = np.int64(data[at]), at + 1
+    if not 1 <= width <= 8 * out.itemsize or end - at != (width * out.size + 7) // 8:
+        return BAD_FRAME
+    held, count = np.uint64(0), 0
+    for z in range(out.shape[0]):
+        for y in range(out.shape[1]):
+            for x in range(out.shape[2]):
+                number, have = np.uint64(0), 0
+                while have < width:
+                    if count == 0:
+                        held, count = np.uint64(data[at]), 8
+                        at += 1
+                    part = min(count, width - have)
+                    number |= (held & np.uint64((1 << part) - 1)) << np.uint64(have)
+                    held >>= np.uint64(part)
+                    count -= part
+                    have += part
+                out[z, y, x] = np.int64(number >> np.uint64(1)) ^ -np.int64(number & np.uint64(1))
+    return GOOD
+
+
+@numba.njit(nogil=True, cache=True)
+def _restore(out):  # type: ignore[no-untyped-def]
+    """Turn residuals into values in place; `BAD_LANE` where a value does not fit the dtype of `out`."""
+    values = out.astype(np.int64)
+    add_prediction(values)
+    largest = np.int64(2 ** (8 * out.itemsize - 1) - 1)
+    for z in range(out.shape[0]):
+        for y in range(out.shape[1]):
+            for x in range(out.shape[2]):
+                if not -largest - 1 <= values[z, y, x] <= largest:
+                    return BAD_LANE
+                out[z, y, x] = values[z, y, x]
+    return GOOD

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from mist.codec.block_decoder import BAD_FRAME, GOOD, decode_into
 from mist.codec.block_encoder import encode_into
 from mist.codec.context import CONTEXT_LOOKUP
-from mist.codec.frame import VARINT_BYTES
+from mist.codec.frame import VARINT_BYTES, value_limit
 from mist.codec.tables import bit_costs, decoding_slots, frequencies, starts
 from mist.errors import InvalidRequest, MistError
 from mist.pyramid import Triple
@@ -34,9 +34,6 @@ Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 Bytes = bytes | memoryview
 
-_LARGEST_VALUE = 1 << 61
-"""Coefficients must be below this in magnitude; those of 32-bit samples are below 2^42."""
-
 
 class BlockCorrupt(MistError, ValueError):
     """The bytes are not those of a block."""
@@ -48,14 +45,15 @@ def encode_block(coefficients: Coefficients) -> bytes:
     Raises
     ------
     InvalidRequest
-        A coefficient is 2^61 or more in magnitude, or does not fit int32 once it is folded.
+        A coefficient is 2^30 (int32) or 2^61 (int64) or more in magnitude; those of 32-bit samples are below 2^42.
     """
     values = np.ascontiguousarray(coefficients, np.int64)
-    limit = min(_LARGEST_VALUE, 1 << (8 * coefficients.dtype.itemsize - 2))
+    limit = value_limit(coefficients.itemsize)
     if values.size and max(int(values.max()), -int(values.min())) >= limit:
         raise InvalidRequest(f"coefficients of {coefficients.dtype} must be below {limit} in magnitude to be coded")
     room = np.empty(10 * values.size + 128, np.uint8)
-    length = encode_into(values, frequencies(), starts(), bit_costs(), CONTEXT_LOOKUP, room)
+    number_bits = 8 * coefficients.itemsize - 1
+    length = encode_into(values, number_bits, frequencies(), starts(), bit_costs(), CONTEXT_LOOKUP, room)
     return _varint(length) + room[:length].tobytes()
 
 
@@ -73,11 +71,18 @@ def decode_block(data: Bytes, dtype: np.dtype[np.signedinteger], shape: Triple) 
 
 
 def decode_block_into(data: Bytes, out: Coefficients) -> None:
-    """Fill `out`, int32 or int64 (z, y, x), any strides, with the block that `data` holds; errors as of `decode_block`."""
+    """Fill `out`, int32 or int64 (z, y, x), any strides, with the block that `data` holds.
+
+    Raises
+    ------
+    BlockCorrupt
+        As of `decode_block`; `out` then holds anything.
+    """
     begin, length = _frame(data, 0)
     if begin + length != len(data):
         raise BlockCorrupt(f"a block of {begin + length} bytes lies in {len(data)} bytes")
     view: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
+    view.setflags(write=False)  # numba compiles everything once more for data that can be written to
     status = decode_into(view, begin, len(data), decoding_slots(), CONTEXT_LOOKUP, out)
     if status != GOOD:
         what = "its frame contradicts itself" if status == BAD_FRAME else "its lanes end early, late or out of range"

@@ -22,6 +22,7 @@ from mist.codec.frame import (
     PREDICTED,
     RAW,
     take_varint,
+    value_limit,
 )
 from mist.codec.interleaved import decode_four_lanes
 from mist.codec.lanes import LANES, decode_lane, lane_count, read_bits
@@ -35,8 +36,8 @@ BAD_LANE: Final = 2
 
 
 @numba.njit(nogil=True, cache=True)
-def decode_into(data, begin, end, slots, lookup, out):  # type: ignore[no-untyped-def]  # noqa: PLR0913
-    """Fill `out` (z, y, x), int32 or int64, with the block whose flags stand at `begin` of `data` and that ends at `end`.
+def decode_into(data, begin, end, slots, lookup, out):
+    """Fill `out` (z, y, x), int32 or int64, with the block whose flags stand at `begin` of `data`; it ends at `end`.
 
     `GOOD`, `BAD_FRAME` or `BAD_LANE` comes back; after the last two `out` holds anything.
     """
@@ -58,6 +59,8 @@ def decode_into(data, begin, end, slots, lookup, out):  # type: ignore[no-untype
             return BAD_FRAME
         out[:, :, :] = 0
         return GOOD
+    if out.size == 0:
+        return BAD_FRAME
     if flags & HAS_EXTENTS:
         out[depth:] = 0
         out[:depth, height:] = 0
@@ -75,7 +78,7 @@ def decode_into(data, begin, end, slots, lookup, out):  # type: ignore[no-untype
 
 
 @numba.njit(nogil=True, cache=True)
-def _decode_coded(data, at, end, flags, slots, lookup, out):  # type: ignore[no-untyped-def]  # noqa: PLR0913
+def _decode_coded(data, at, end, flags, slots, lookup, out):
     """Fill `out` from the table number at `at` and what follows it."""
     table, shift = np.int64(-1), np.int64(0)
     if at < end:
@@ -103,12 +106,12 @@ def _decode_coded(data, at, end, flags, slots, lookup, out):  # type: ignore[no-
 
 
 @numba.njit(nogil=True, cache=True)
-def _decode_lanes(data, ends, shift, slots, lookup, out):  # type: ignore[no-untyped-def]  # noqa: PLR0913
+def _decode_lanes(data, ends, shift, slots, lookup, out):
     """Fill `out` from lanes of which lane `i` is the bytes [ends[i], ends[i + 1]) of `data`."""
     depth, height, width = out.shape
     lanes = ends.shape[0] - 1
     rows = -(-height // lanes)
-    largest = np.int64(2 ** (8 * out.itemsize - 1) - 1) >> shift
+    largest = np.int64(np.iinfo(out.dtype).max) >> shift
     begins = np.empty(lanes, np.int64)
     low = np.empty((lanes if shift > 0 else 0, depth, rows, width), out.dtype)
     for lane in range(lanes):
@@ -141,7 +144,7 @@ def _decode_lanes(data, ends, shift, slots, lookup, out):  # type: ignore[no-unt
 
 
 @numba.njit(nogil=True, cache=True)
-def _unfold(numbers, out):  # type: ignore[no-untyped-def]
+def _unfold(numbers, out):
     """Fill `out` (z, y, x) with the values that `numbers` stand for."""
     for z in range(out.shape[0]):
         for y in range(out.shape[1]):
@@ -151,7 +154,7 @@ def _unfold(numbers, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _unfold_with_low_bits(numbers, low, shift, out):  # type: ignore[no-untyped-def]
+def _unfold_with_low_bits(numbers, low, shift, out):
     """`_unfold`, where the lowest `shift` bits of each number are in `low`."""
     for z in range(out.shape[0]):
         for y in range(out.shape[1]):
@@ -162,12 +165,12 @@ def _unfold_with_low_bits(numbers, low, shift, out):  # type: ignore[no-untyped-
 
 
 @numba.njit(nogil=True, cache=True)
-def _decode_raw(data, at, end, out):  # type: ignore[no-untyped-def]
+def _decode_raw(data, at, end, out):
     """Fill `out` (z, y, x) from the width at `at` and the numbers that follow it."""
     if at >= end:
         return BAD_FRAME
     width, at = np.int64(data[at]), at + 1
-    if not 1 <= width <= 8 * out.itemsize or end - at != (width * out.size + 7) // 8:
+    if not 1 <= width < 8 * out.itemsize or end - at != (width * out.size + 7) // 8:
         return BAD_FRAME
     held, count = np.uint64(0), 0
     for z in range(out.shape[0]):
@@ -188,15 +191,19 @@ def _decode_raw(data, at, end, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _restore(out):  # type: ignore[no-untyped-def]
-    """Turn residuals into values in place; `BAD_LANE` where a value does not fit the dtype of `out`."""
+def _restore(out):
+    """Turn residuals into values in place; `BAD_LANE` where a value is not below `value_limit`.
+
+    The first one that is not shows, although sums wrap: residuals are at most 2^62 in magnitude, and predictions from
+    values below 2^61 at most 2^61 + 2^62, so that a sum that wraps is beyond the limit still.
+    """
     values = out.astype(np.int64)
     add_prediction(values)
-    largest = np.int64(2 ** (8 * out.itemsize - 1) - 1)
+    limit = value_limit(out.itemsize)
     for z in range(out.shape[0]):
         for y in range(out.shape[1]):
             for x in range(out.shape[2]):
-                if not -largest - 1 <= values[z, y, x] <= largest:
+                if not -limit < values[z, y, x] < limit:
                     return BAD_LANE
                 out[z, y, x] = values[z, y, x]
     return GOOD

@@ -1,7 +1,7 @@
 """The values of a block into its bytes.
 
-The rule: of everything that a block may choose (prediction, low bits held apart, table set, raw numbers) the cheaper one
-is taken, and the frame says which. Values become numbers of at least 0 by folding: 0, -1, 1, -2 are 0, 1, 2, 3.
+The rule: of everything that a block may choose (prediction, low bits held apart, table set, raw numbers) the cheaper
+one is taken, and the frame says which. Values become numbers of at least 0 by folding: 0, -1, 1, -2 are 0, 1, 2, 3.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ _MODELLED_BITS: Final = 3.5
 costs more time than it saves bytes."""
 
 
-
 @numba.njit(nogil=True, cache=True)
-def extents(values):  # type: ignore[no-untyped-def]
+def extents(values):
     """Lengths (z, y, x) of the least box at the origin that holds all values other than 0 of a block."""
     depth, height, width = 0, 0, 0
     for z in range(values.shape[0]):
@@ -38,7 +37,7 @@ def extents(values):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _is_picture(values):  # type: ignore[no-untyped-def]
+def _is_picture(values):
     """Whether neighbours in a row differ less than they are large, so that predicting them may pay."""
     steps, sizes = np.int64(0), np.int64(0)
     for z in range(values.shape[0]):
@@ -51,39 +50,46 @@ def _is_picture(values):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _fold(values):  # type: ignore[no-untyped-def]
-    """Replace int64 values by their numbers; how many bits the numbers have together comes back."""
-    bits = np.int64(0)
+def _fold(values):
+    """Replace int64 values by their numbers; the bits that these have together, and of the largest, come back.
+
+    A value of 2^62 or more in magnitude becomes a number of 64 bits, which no block can hold.
+    """
+    bits, most = np.int64(0), np.int64(0)
     flat = values.reshape(-1)
     for i in range(flat.shape[0]):
         flat[i] = flat[i] << 1 ^ flat[i] >> 63
     for i in range(flat.shape[0]):
-        bits += bit_length(flat[i])
-    return bits
+        length = bit_length(flat[i])
+        bits, most = bits + length, max(most, length)
+    return bits, most
 
 
 @numba.njit(nogil=True, cache=True)
-def _numbers_of(values):  # type: ignore[no-untyped-def]
-    """The numbers of int64 `values` or of their residuals, whichever are smaller; whether residuals; bits together."""
+def _numbers_of(values, number_bits):
+    """The numbers of int64 `values` or of their residuals, whichever are smaller; whether residuals; bits together.
+
+    Residuals of extreme values can be larger than any value: they do not count where one exceeds `number_bits`.
+    """
     plain = values.copy()
-    plain_bits = _fold(plain)
+    plain_bits, _ = _fold(plain)
     if _is_picture(values):
         residuals = np.empty_like(values)
         subtract_prediction(values, residuals)
-        residual_bits = _fold(residuals)
-        if residual_bits < plain_bits:
+        residual_bits, most = _fold(residuals)
+        if residual_bits < plain_bits and most <= number_bits:
             return residuals, True, residual_bits
     return plain, False, plain_bits
 
 
 @numba.njit(nogil=True, cache=True)
-def _shift_for(bits, count):  # type: ignore[no-untyped-def]
+def _shift_for(bits, count):
     """How many low bits to hold apart, for `count` numbers that have `bits` bits together."""
     return min(max(np.int64(bits / count - _MODELLED_BITS), 0), LARGEST_SHIFT)
 
 
 @numba.njit(nogil=True, cache=True)
-def _cheapest(costs, tokens, contexts):  # type: ignore[no-untyped-def]
+def _cheapest(costs, tokens, contexts):
     """The table set that takes the fewest bits, and how many."""
     counts = np.zeros((costs.shape[1], TOKENS), np.float32)
     for i in range(tokens.shape[0]):
@@ -97,7 +103,7 @@ def _cheapest(costs, tokens, contexts):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _encode_raw(numbers, flags, out, at):  # type: ignore[no-untyped-def]
+def _encode_raw(numbers, out, at):
     width = 1
     for number in numbers.flat:
         width = max(width, bit_length(number))
@@ -121,17 +127,18 @@ def _encode_raw(numbers, flags, out, at):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def encode_into(values, frequencies, starts, costs, lookup, out):  # type: ignore[no-untyped-def]
-    """Write the body of a block of int64 `values` (z, y, x), below 2^62 in magnitude, to `out`; its length comes back.
+def encode_into(values, number_bits, frequencies, starts, costs, lookup, out):
+    """Write the body of a block of int64 `values` (z, y, x) to `out`; its length comes back.
 
-    `out` must have 10 bytes a value and 128 more.
+    Values are below 2^61 in magnitude, their numbers of at most `number_bits` bits, 31 or 63. `out` must have 10 bytes
+    a value and 128 more: a number takes 80 bits at most, 12 of the escape, 6 of a length and all but one of its own.
     """
     depth, height, width = extents(values)
     if depth == 0:
         out[0] = EMPTY
         return 1
     flags = 0 if (depth, height, width) == values.shape else HAS_EXTENTS
-    numbers, predicted, bits = _numbers_of(values[:depth, :height, :width].copy())
+    numbers, predicted, bits = _numbers_of(values[:depth, :height, :width].copy(), number_bits)
     if predicted:
         flags |= PREDICTED
     shift = _shift_for(bits, numbers.size)
@@ -159,7 +166,7 @@ def encode_into(values, frequencies, starts, costs, lookup, out):  # type: ignor
         largest |= number
     if bit_length(largest) * numbers.size <= 8 * ends[lanes]:
         out[0] = flags | RAW
-        return _encode_raw(numbers, flags, out, at)
+        return _encode_raw(numbers, out, at)
     out[at] = table
     at += 1
     if shift > 0:

@@ -1,8 +1,8 @@
 """How large the next coefficient is likely to be, from its neighbours: the coder's context.
 
-The rule: a context is a quantised weighted sum of the magnitudes of neighbours that are decoded already: to the left and
-above in the same slice, and around the same place in the slice before. Only neighbours of the same lane count, so that
-lanes stand alone. All of the sum but the two neighbours to the left is made for a whole row at once.
+The rule: a context is a quantised weighted sum of the magnitudes of neighbours that are decoded already: to the left
+and above in the same slice, and around the same place in the slice before. Only neighbours of the same lane count, so
+that lanes stand alone. All of the sum but the two neighbours to the left is made for a whole row at once.
 """
 
 from __future__ import annotations
@@ -41,12 +41,13 @@ CONTEXT_LOOKUP: Final = np.searchsorted(context_bounds(), np.arange(_LOOKUP_SIZE
 
 
 @numba.njit(nogil=True, cache=True)
-def row_sums(magnitudes, z, y, height, sums):  # type: ignore[no-untyped-def]
+def row_sums(magnitudes, z, y, height, sums):
     """Fill `sums` (int32, one a column) with what row `y` of slice `z` of a lane owes to its decoded neighbours.
 
-    `magnitudes` is uint16 (slices, rows, columns), of which the lane has `height` rows. What comes back are the weights of W and WW, and the magnitude that
-    stands for both of them before the first column. With W and WW the columns one and two to the left, N and NN the
-    rows one and two above, NW and NE beside N, P the same place one slice before and PW, PE, PN, PS around it:
+    `magnitudes` is uint16 (slices, rows, columns), none of them 0 columns wide, of which the lane has `height` rows.
+    What comes back are the weights of W and WW, and the magnitude that stands for both of them before the first column.
+    With W and WW the columns one and two to the left, N and NN the rows one and two above, NW and NE beside N, P the
+    same place one slice before and PW, PE, PN, PS around it:
 
         rows and slices before    12 (W + N + P) + 4 (WW + NW + NE + NN + PW + PE + PN + PS)
         rows alone                21 (W + N) + 7 (WW + NW + NE + NN)

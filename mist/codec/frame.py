@@ -33,12 +33,18 @@ ALL_FLAGS: Final = 31
 VARINT_BYTES: Final = 5
 """The most bytes of a varint: lengths are below 2^35."""
 
-LARGEST_SHIFT: Final = 32
-"""The most low bits that are held apart."""
+LARGEST_SHIFT: Final = 26
+"""The most low bits that are held apart: the 31 bits of an int32's number, less the 5 of a token that is a number."""
 
 
 @numba.njit(nogil=True, cache=True)
-def take_varint(data, at, end):  # type: ignore[no-untyped-def]
+def value_limit(itemsize):
+    """The magnitude that values of so many bytes stay below: 2^30 or 2^61, so that sums of some of them do not wrap."""
+    return min(np.int64(1) << (8 * itemsize - 2), np.int64(1) << 61)
+
+
+@numba.njit(nogil=True, cache=True)
+def take_varint(data, at, end):
     """A varint at `at`, and where it ends; -1 where `end` comes before, or it is too long."""
     value, shift = np.int64(0), np.int64(0)
     for _ in range(VARINT_BYTES):
@@ -54,7 +60,7 @@ def take_varint(data, at, end):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def put_varint(out, at, value):  # type: ignore[no-untyped-def]
+def put_varint(out, at, value):
     """Write a varint at `at`; where it ends comes back."""
     while value >= 128:
         out[at] = value & 127 | 128

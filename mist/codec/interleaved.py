@@ -1,7 +1,7 @@
 """Decoding four lanes in step, so that one core works on four numbers at a time.
 
-The rule: gives what `decode_lane` gives for each lane, and differs from it in speed alone: while one lane's table look-up
-is under way, the others' are too. The four columns of code below are one loop body, written out.
+The rule: gives what `decode_lane` gives for each lane, and differs from it in speed alone: while one lane's table
+look-up is under way, the others' are too. The four columns of code below are one loop body, written out.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from mist.codec.tokens import DIRECT
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _next_state(slot, state):  # type: ignore[no-untyped-def]
+def _next_state(slot, state):
     frequency = np.uint64((slot >> np.uint32(8)) & np.uint32(0xFFF)) + np.uint64(1)
     return frequency * (state >> _SHIFT) + np.uint64(slot >> np.uint32(20))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _with_word(state, data, front):  # type: ignore[no-untyped-def]
+def _with_word(state, data, front):
     return state << _WORD | np.uint64(data[front]) | np.uint64(data[front + 1]) << _BYTE
 
 
 @numba.njit(nogil=True, cache=True)
-def decode_four_lanes(data, begins, ends, slots, lookup, largest, magnitudes, numbers):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0915, C901
-    """Fill `numbers` (4, slices, rows, columns) from what follows the low bits of four lanes of one shape: the bytes
-    [begins[i], ends[i + 1]) of `data`. False as of `decode_lane`; `magnitudes` is scratch, uint16, of the same shape.
+def decode_four_lanes(data, begins, ends, slots, lookup, largest, magnitudes, numbers):
+    """Fill `numbers` (4, slices, rows, columns) from what follows the low bits of four lanes of one shape.
+
+    That is the bytes [begins[i], ends[i + 1]) of `data`. False as of `decode_lane`; `magnitudes` is scratch, uint16, of
+    the same shape.
     """
     depth, height, width = numbers.shape[1:]
     for lane in range(4):
@@ -111,7 +113,7 @@ def decode_four_lanes(data, begins, ends, slots, lookup, largest, magnitudes, nu
                         )
                     if back[0] < front0 or back[1] < front1 or back[2] < front2 or back[3] < front3:
                         return False
-                    if max(max(number0, number1), max(number2, number3)) > largest:
+                    if max(number0, number1, number2, number3) > largest:
                         return False
                 w0, w1 = np.int32(min(number0, LARGEST_MAGNITUDE)), np.int32(min(number1, LARGEST_MAGNITUDE))
                 w2, w3 = np.int32(min(number2, LARGEST_MAGNITUDE)), np.int32(min(number3, LARGEST_MAGNITUDE))

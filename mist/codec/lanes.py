@@ -1,8 +1,9 @@
 """Coding the numbers of a lane: tokens by range asymmetric numeral systems (rANS), the rest as raw bits.
 
-The rule: a lane is a strip of a block's rows through all of its slices, and stands alone: its low bits first, at a fixed
-width; then the rANS state and words, read forwards; then the raw bits, read backwards from the lane's end. Both readers
-check every byte against the other's place before they take it, so that no bytes make them read or write elsewhere.
+The rule: a lane is a strip of a block's rows through all of its slices, and stands alone: its low bits first, at a
+fixed width; then the rANS state and words, read forwards; then the raw bits, read backwards from the lane's end. Both
+readers check every byte against the other's place before they take it, so that no bytes make them read or write
+elsewhere.
 
 rANS: Duda, arXiv:1311.2540 (2013); interleaving of streams: Giesen, arXiv:1402.3392 (2014).
 """
@@ -35,8 +36,8 @@ _BYTE = np.uint64(8)
 
 
 @numba.njit(nogil=True, cache=True)
-def lane_count(depth, height, width):  # type: ignore[no-untyped-def]
-    """How many lanes a block of these lengths has; lane `i` of `n` has rows [i * height // n, (i + 1) * height // n)."""
+def lane_count(depth, height, width):
+    """How many lanes a block has; of `n`, lane `i` has the rows [i * height // n, (i + 1) * height // n)."""
     return LANES if depth * height * width >= SMALLEST_FOUR_LANES and height >= LANES else 1
 
 
@@ -44,8 +45,8 @@ def lane_count(depth, height, width):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def model_lane(numbers, shift, lookup, tokens, contexts):  # type: ignore[no-untyped-def]
-    """Fill `tokens` and `contexts`, uint8, for each of `numbers`, int64 (slices, rows, columns), less their low bits."""
+def model_lane(numbers, shift, lookup, tokens, contexts):
+    """Fill `tokens` and `contexts`, uint8, for all `numbers`, int64 (slices, rows, columns), less their low bits."""
     depth, height, width = numbers.shape
     magnitudes = np.empty((depth, height, width), np.uint16)
     sums = np.empty(width, np.int32)
@@ -66,7 +67,7 @@ def model_lane(numbers, shift, lookup, tokens, contexts):  # type: ignore[no-unt
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _put_bits(out, at, held, count, bits, width):  # type: ignore[no-untyped-def]
+def _put_bits(out, at, held, count, bits, width):
     """Append `width` <= 32 bits to the bits `held`, moving whole bytes to `out`."""
     held |= bits << np.uint64(count)
     count += width
@@ -79,7 +80,7 @@ def _put_bits(out, at, held, count, bits, width):  # type: ignore[no-untyped-def
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _put_long(out, at, held, count, bits, width):  # type: ignore[no-untyped-def]
+def _put_long(out, at, held, count, bits, width):
     """`_put_bits` for up to 64 bits."""
     while width > 0:
         part = min(width, 32)
@@ -90,7 +91,7 @@ def _put_long(out, at, held, count, bits, width):  # type: ignore[no-untyped-def
 
 
 @numba.njit(nogil=True, cache=True)
-def _put_low_bits(numbers, shift, out, at):  # type: ignore[no-untyped-def]
+def _put_low_bits(numbers, shift, out, at):
     held, count = np.uint64(0), 0
     mask = (np.int64(1) << shift) - 1
     for number in numbers.flat:
@@ -102,10 +103,10 @@ def _put_low_bits(numbers, shift, out, at):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _put_raw_bits(numbers, shift, tokens, frequencies, contexts, out):  # type: ignore[no-untyped-def]
+def _put_raw_bits(numbers, shift, tokens, frequencies, contexts, out):
     """Write the raw bits of all numbers to `out`, and turn tokens that the table leaves out into `ESCAPE`."""
-    held, count, at, i = np.uint64(0), 0, 0, 0
-    for number in numbers.flat:
+    held, count, at = np.uint64(0), 0, 0
+    for i, number in enumerate(numbers.flat):
         token = tokens[i]
         if token == ESCAPE or frequencies[contexts[i], token] == 0:
             tokens[i] = ESCAPE
@@ -117,7 +118,6 @@ def _put_raw_bits(numbers, shift, tokens, frequencies, contexts, out):  # type: 
         if raw > 0:
             bits = (number >> shift) & ((np.int64(1) << raw) - 1)
             at, held, count = _put_long(out, at, held, count, np.uint64(bits), raw)
-        i += 1
     if count > 0:
         out[at] = held
         at += 1
@@ -125,7 +125,7 @@ def _put_raw_bits(numbers, shift, tokens, frequencies, contexts, out):  # type: 
 
 
 @numba.njit(nogil=True, cache=True)
-def _put_words(tokens, contexts, frequencies, starts, words):  # type: ignore[no-untyped-def]
+def _put_words(tokens, contexts, frequencies, starts, words):
     """Write the rANS words, last one first, to `words`; their number and the final state come back."""
     state, count = _LOWEST_STATE, 0
     for i in range(tokens.shape[0] - 1, -1, -1):
@@ -141,7 +141,7 @@ def _put_words(tokens, contexts, frequencies, starts, words):  # type: ignore[no
 
 
 @numba.njit(nogil=True, cache=True)
-def encode_lane(numbers, shift, tokens, contexts, frequencies, starts, out, at):  # type: ignore[no-untyped-def]  # noqa: PLR0913
+def encode_lane(numbers, shift, tokens, contexts, frequencies, starts, out, at):
     """Write a lane to `out` from `at` on; where it ends comes back. `out` must have `lane_room` bytes."""
     if shift > 0:
         at = _put_low_bits(numbers, shift, out, at)
@@ -166,7 +166,7 @@ def encode_lane(numbers, shift, tokens, contexts, frequencies, starts, out, at):
 
 
 @numba.njit(nogil=True, cache=True)
-def read_bits(data, begin, width, out, rows):  # type: ignore[no-untyped-def]
+def read_bits(data, begin, width, out, rows):
     """Fill the first `rows` rows of all slices of `out` with numbers of `width` <= 32 bits from `begin` of `data` on.
 
     The caller has checked that the bytes are there.
@@ -186,7 +186,7 @@ def read_bits(data, begin, width, out, rows):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _take_bits(data, front, back, held, count, width):  # type: ignore[no-untyped-def]
+def _take_bits(data, front, back, held, count, width):
     """`width` <= 32 raw bits from before `back`; `back` < `front` comes back where there are too few."""
     while count < width:
         back -= 1
@@ -199,7 +199,7 @@ def _take_bits(data, front, back, held, count, width):  # type: ignore[no-untype
 
 
 @numba.njit(nogil=True, cache=True)
-def _take_number(token, data, front, back, held, count):  # type: ignore[no-untyped-def]
+def _take_number(token, data, front, back, held, count):
     """The number of a token of at least `DIRECT`, with its raw bits."""
     if token < ESCAPE:
         width = (token >> 1) - 12
@@ -220,16 +220,17 @@ def _take_number(token, data, front, back, held, count):  # type: ignore[no-unty
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _state_at(data, at):  # type: ignore[no-untyped-def]
+def _state_at(data, at):
     state = np.uint64(data[at]) | np.uint64(data[at + 1]) << np.uint64(8)
     return state | np.uint64(data[at + 2]) << np.uint64(16) | np.uint64(data[at + 3]) << np.uint64(24)
 
 
 @numba.njit(nogil=True, cache=True)
-def decode_lane(data, begin, end, slots, lookup, largest, magnitudes, numbers, height):  # type: ignore[no-untyped-def]  # noqa: PLR0913
-    """Fill the first `height` rows of `numbers` (slices, rows, columns) from what follows a lane's low bits: the bytes
-    [begin, end) of `data`. False where they are no lane, or a number is above `largest`. `magnitudes` is scratch, uint16,
-    of the same shape as `numbers`.
+def decode_lane(data, begin, end, slots, lookup, largest, magnitudes, numbers, height):
+    """Fill the first `height` rows of `numbers` (slices, rows, columns) from what follows a lane's low bits.
+
+    That is the bytes [begin, end) of `data`. False where they are no lane, or a number is above `largest`, which is at
+    least 31. `magnitudes` is scratch, uint16, of the same shape as `numbers`.
     """
     depth, _, width = numbers.shape
     if end - begin < STATE_BYTES:

@@ -10,7 +10,7 @@ import numba
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _median_edge(w, n, nw):  # type: ignore[no-untyped-def]
+def _median_edge(w, n, nw):
     if nw >= max(w, n):
         return min(w, n)
     if nw <= min(w, n):
@@ -19,7 +19,7 @@ def _median_edge(w, n, nw):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _predicted(values, z, y, x):  # type: ignore[no-untyped-def]
+def _predicted(values, z, y, x):
     """What the value at (z, y, x) of int64 `values` is predicted to be, from values before it."""
     if z == 0:
         if y == 0:
@@ -42,7 +42,7 @@ def _predicted(values, z, y, x):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def subtract_prediction(values, residuals):  # type: ignore[no-untyped-def]
+def subtract_prediction(values, residuals):
     """Fill `residuals` with `values` less their predictions; both int64 (z, y, x)."""
     for z in range(values.shape[0]):
         for y in range(values.shape[1]):
@@ -51,7 +51,7 @@ def subtract_prediction(values, residuals):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def add_prediction(values):  # type: ignore[no-untyped-def]
+def add_prediction(values):
     """Turn residuals, int64 (z, y, x), into the values that they are residuals of, in place."""
     for z in range(values.shape[0]):
         for y in range(values.shape[1]):

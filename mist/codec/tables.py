@@ -56,12 +56,13 @@ def bit_costs() -> npt.NDArray[np.float32]:
     tables = frequencies()
     with np.errstate(divide="ignore"):
         coded = FREQUENCY_BITS - np.log2(tables)
-    escaped = coded[:, :, ESCAPE :][:, :, :1] + LENGTH_BITS + np.maximum(RAW_BITS + 1, 2)
-    return np.where(tables > 0, coded + RAW_BITS, escaped).astype(np.float32)
+    escaped = coded[:, :, ESCAPE, np.newaxis] + LENGTH_BITS + np.maximum(RAW_BITS + 1, 2)
+    costs: npt.NDArray[np.float32] = np.where(tables > 0, coded + RAW_BITS, escaped).astype(np.float32)
+    return costs
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill_slots(tables, slots):  # type: ignore[no-untyped-def]
+def _fill_slots(tables, slots):
     for table in range(tables.shape[0]):
         for context in range(CONTEXTS):
             start = 0

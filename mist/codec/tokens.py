@@ -30,23 +30,23 @@ RAW_BITS: Final = np.array([0] * DIRECT + [token // 2 - 12 for token in range(DI
 
 
 @intrinsic
-def _leading_zeros(_context, number):  # type: ignore[no-untyped-def]
+def _leading_zeros(_context, _number):
     """The processor's count of leading zeros of an int64: 64 for 0."""
 
-    def build(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+    def build(_context, builder, _signature, arguments):
         return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return numba.types.int64(numba.types.int64), build
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def bit_length(number):  # type: ignore[no-untyped-def]
+def bit_length(number):
     """How many bits an int64 of at least 0 has; 0 for 0."""
     return 64 - _leading_zeros(np.int64(number))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def token_of(number):  # type: ignore[no-untyped-def]
+def token_of(number):
     """The token of an int64 of at least 0."""
     if number < DIRECT:
         return number

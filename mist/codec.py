@@ -38,7 +38,7 @@ def encode_block(coefficients: Coefficients) -> bytes:
     """The bytes of one block; `coefficients` are int32 or int64 in C order, of the scan's block shape."""
     little = np.ascontiguousarray(coefficients, coefficients.dtype.newbyteorder("<"))
     compressed = bytes(blosc.compress(little, _COMPRESSOR.encode(), _LEVEL, blosc.BITSHUFFLE, 0))
-    return compressed + google_crc32c.value(compressed).to_bytes(_CHECKSUM_BYTES, "little")
+    return compressed + int(google_crc32c.value(compressed)).to_bytes(_CHECKSUM_BYTES, "little")
 
 
 def decode_block(data: bytes | memoryview, dtype: np.dtype[np.signedinteger], shape: Triple) -> Coefficients:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mist.codec import Json
+from mist.delivery.image_request import ImageRequest
 from mist.errors import InvalidRequest
 from mist.geometry import Geometry
 from mist.plan import Plan, make_plan
 from mist.pyramid import Triple
 from mist.request import Box, Request
 from mist.scan import ScanHeader
-from mist.server.image_request import ImageRequest
 from mist.volume import Volume, plane_counts
 
 

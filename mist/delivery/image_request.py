@@ -1,7 +1,7 @@
 """The query of an image, parsed: which voxels, which slice, how shown, in what format.
 
 The rule: a parameter that is malformed is `BadQuery`; whether the scan can answer is decided in
-`mist.server.image_plan`.
+`mist.delivery.image_plan`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mist.delivery.parameter import BadQuery, real_number, whole_number
 from mist.errors import InvalidRequest
 from mist.request import Box, Request
 from mist.scan import ScanHeader
-from mist.server.asked import BadQuery, real_number, whole_number
 
 PARAMETERS = ("level", "size", "spacing", "max_bytes", "slice", "frame", "region", "window", "format")
 """Everything that may be said of an image."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mist.delivery.piece import Piece
 from mist.errors import InvalidRequest
 from mist.geometry import Geometry, Space, nifti_affine
-from mist.server.reply import Piece
 from mist.volume import Rescale, Volume, plane_counts, spatial_shape
 
 LARGEST_LENGTH = 32_767

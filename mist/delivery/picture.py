@@ -15,10 +15,10 @@ import numpy.typing as npt
 import PIL
 from PIL import Image
 
+from mist.delivery.image_request import ImageFormat, ImageRequest, Window
 from mist.errors import InvalidRequest
 from mist.samples import from_integers
 from mist.scan import ScanHeader
-from mist.server.image_request import ImageFormat, ImageRequest, Window
 from mist.volume import Volume
 
 ENCODER_VERSION = f"1 with Pillow {PIL.__version__}"

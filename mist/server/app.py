@@ -13,12 +13,13 @@ from functools import partial
 
 from aiohttp import web
 
+from mist.delivery.piece import Piece
 from mist.errors import ObjectNotFound
 from mist.server.asked import Asked
 from mist.server.dataset_pages import describe_dataset, list_datasets
 from mist.server.image_page import scan_image
 from mist.server.problem import kind_of, problem_of, problem_of_status
-from mist.server.reply import REVALIDATE, Body, MemoryBody, Piece, Reply, json_reply
+from mist.server.reply import REVALIDATE, Body, MemoryBody, Reply, json_reply
 from mist.server.scan_pages import describe_scan, list_scans
 from mist.server.settings import ServerSettings
 from mist.server.shelf import Shelf

@@ -6,17 +6,11 @@ otherwise send the whole scan.
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mist.errors import InvalidRequest
-
-
-class BadQuery(InvalidRequest):
-    """A query parameter is unknown, given twice, or not of the form that it must have."""
+from mist.delivery.parameter import BadQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +53,3 @@ class Asked:
             if count > 1:
                 raise BadQuery(f"the parameter {name!r} is given {count} times; give it once")
         return dict(self.query)
-
-
-def whole_number(name: str, text: str) -> int:
-    """The number, 0 or more, that the parameter `name` holds; `BadQuery` where it holds none."""
-    if not re.fullmatch(r"[0-9]{1,15}", text):
-        raise BadQuery(f"{name} is a whole number of 0 or more, not {text!r}")
-    return int(text)
-
-
-def real_number(name: str, text: str) -> float:
-    """The finite number that the parameter `name` holds; `BadQuery` where it holds none."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise BadQuery(f"{name} is a number, not {text!r}")
-    return number

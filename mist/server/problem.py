@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from mist.delivery.parameter import BadQuery
 from mist.errors import (
     DatasetNotFound,
     InvalidRequest,
@@ -22,7 +23,6 @@ from mist.errors import (
     StoreError,
     StoreUnavailable,
 )
-from mist.server.asked import BadQuery
 from mist.server.byte_range import RangeUnsatisfiable
 from mist.server.reply import MemoryBody, Reply
 from mist.server.workers import ServerBusy

@@ -12,11 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mist.delivery.piece import Piece
 from mist.scan import hex_digest
 from mist.server.asked import Asked
-
-Piece = bytes | memoryview
-"""Part of a body, flat bytes."""
 
 PIECE_BYTES = 4 << 20
 """The largest piece of a body: large enough that a store's latency hides behind it, small enough to hold many."""

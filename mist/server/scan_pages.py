@@ -11,9 +11,10 @@ from urllib.parse import urlencode
 
 import polars as pl
 
+from mist.delivery.parameter import BadQuery, whole_number
 from mist.errors import InvalidRequest
 from mist.scan import ScanHeader
-from mist.server.asked import Asked, BadQuery, whole_number
+from mist.server.asked import Asked
 from mist.server.dataset_pages import dataset_path
 from mist.server.reply import Reply, json_reply
 from mist.server.shelf import OpenDataset, Shelf

@@ -8,9 +8,9 @@ import pytest
 from mist.errors import InvalidRequest
 from mist.geometry import geometry_from_spacing
 from mist.scan import ScanHeader
-from mist.server.asked import BadQuery
-from mist.server.image_plan import plan_image
-from mist.server.image_request import parse_image_request
+from mist.delivery.parameter import BadQuery
+from mist.delivery.image_plan import plan_image
+from mist.delivery.image_request import parse_image_request
 from mist.volume import Volume
 from mist_storage.scan_reader import BytesReader, ScanReader
 from mist_storage.scan_writer import EncodedScan, encode_scan

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mist.server.asked import Asked, BadQuery, real_number, whole_number
+from mist.delivery.parameter import BadQuery, real_number, whole_number
+from mist.server.asked import Asked
 
 
 def asked(*query: tuple[str, str]) -> Asked:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mist import errors
-from mist.server.asked import BadQuery
+from mist.delivery.parameter import BadQuery
 from mist.server.byte_range import RangeUnsatisfiable
 from mist.server.problem import problem_of
 from mist.server.reply import Reply

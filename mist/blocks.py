@@ -7,6 +7,7 @@ that reaches over the end of its subband is padded with zeros. Knows nothing of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,9 @@ VOLUME_BLOCK = (8, 64, 64)
 
 LINE_BLOCK = (1, 1, 4096)
 """Block shape for scans with an x axis alone."""
+
+LARGEST_BLOCK_VOXELS = 1 << 20
+"""A block is decoded as a whole, so this bounds what one block of a hostile scan may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,12 @@ class BlockLayout:
     planes
         Number of planes: frames times channels.
     block_shape
-        Lengths of a block along (z, y, x).
+        Lengths of a block along (z, y, x); at most `LARGEST_BLOCK_VOXELS` in all.
+
+    Raises
+    ------
+    InvalidRequest
+        There is no plane, or a block is empty or too large.
     """
 
     pyramid: Pyramid
@@ -77,7 +86,8 @@ class BlockLayout:
     block_shape: Triple
 
     def __post_init__(self) -> None:
-        if self.planes < 1 or len(self.block_shape) != 3 or min(self.block_shape) < 1:
+        voxels = math.prod(self.block_shape)
+        if self.planes < 1 or len(self.block_shape) != 3 or min(self.block_shape) < 1 or voxels > LARGEST_BLOCK_VOXELS:
             raise InvalidRequest(f"not a layout of blocks: {self.planes} planes, blocks of {self.block_shape}")
 
     @property

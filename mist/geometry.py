@@ -21,6 +21,10 @@ Affine = npt.NDArray[np.float64]
 SPATIAL_AXES = "zyx"
 """The spatial axes in array order; columns 0, 1, 2 of an affine belong to them."""
 
+LARGEST_LENGTH = 1e12
+"""The greatest magnitude in an affine, in millimetres, and one over the least spacing: beyond lies no image, and sums
+stay finite."""
+
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _REVERSE_AXES = np.eye(4)[[2, 1, 0, 3]]
 
@@ -51,7 +55,7 @@ class Geometry:
     Raises
     ------
     InvalidRequest
-        The affine is not (4, 4), not finite, singular, or its last row is not (0, 0, 0, 1).
+        The affine is not (4, 4), not finite, singular, beyond `LARGEST_LENGTH`, or its last row is not (0, 0, 0, 1).
     """
 
     affine: Affine
@@ -59,9 +63,9 @@ class Geometry:
 
     def __post_init__(self) -> None:
         affine = np.array(self.affine, dtype=np.float64)
-        if affine.shape != (4, 4) or not np.isfinite(affine).all():
-            raise InvalidRequest(f"an affine must be 4 x 4 and finite, not {affine.tolist()}")
-        if not np.array_equal(affine[3], [0, 0, 0, 1]) or np.linalg.matrix_rank(affine[:3, :3]) < 3:
+        if affine.shape != (4, 4) or not (np.abs(affine) <= LARGEST_LENGTH).all():
+            raise InvalidRequest(f"an affine must be 4 x 4, within +-{LARGEST_LENGTH:g}, not {affine.tolist()}")
+        if not np.array_equal(affine[3], [0, 0, 0, 1]) or _is_singular(affine[:3, :3]):
             raise InvalidRequest(f"an affine must be invertible with last row 0 0 0 1, not {affine.tolist()}")
         affine.setflags(write=False)
         object.__setattr__(self, "affine", affine)
@@ -73,7 +77,7 @@ class Geometry:
         return self.space == other.space and np.array_equal(self.affine, other.affine)
 
     def __hash__(self) -> int:
-        return hash((self.space, self.affine.tobytes()))
+        return hash((self.space, *self.affine.flat))  # by value: -0.0 equals 0.0
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -101,13 +105,18 @@ class Geometry:
         return self._indexed_by(shift)
 
     def resampled(self, scale: tuple[float, float, float], offset: tuple[float, float, float]) -> Self:
-        """The geometry of a grid whose voxel `i` is centred on this grid's voxel `scale * i + offset` along (z, y, x)."""
+        """The geometry of a grid whose voxel `i` is centred on voxel `scale * i + offset` of this one, by (z, y, x)."""
         change = np.diag([*scale, 1.0])
         change[:3, 3] = offset
         return self._indexed_by(change)
 
     def _indexed_by(self, change: Affine) -> Self:
         return type(self)(self.affine @ change, self.space)
+
+
+def _is_singular(columns: npt.NDArray[np.float64]) -> bool:
+    lengths = np.linalg.norm(columns, axis=0)
+    return bool(lengths.min() < 1 / LARGEST_LENGTH or np.linalg.matrix_rank(columns / lengths) < 3)
 
 
 def geometry_from_spacing(spacing_mm: tuple[float, float, float]) -> Geometry:

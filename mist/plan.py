@@ -1,121 +1,49 @@
 """From what a caller asks to the blocks and bytes that it takes.
 
-The rule: everything is decided here, before a byte is read: the level, the window of each level, the blocks. Regions
-are half-open boxes in voxels of level 0. Knows headers, not stores.
+The rule: everything is decided here, before a byte is read: the level, the window of each level, the blocks.
+Knows headers, not stores.
 """
 
 from __future__ import annotations
 
-import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
 
 from mist.blocks import Block, BlockLayout
-from mist.codec import block_length
 from mist.errors import InvalidRequest
 from mist.geometry import SPATIAL_AXES, Geometry
 from mist.pyramid import Triple
+from mist.request import LARGEST_SIDE, Box, Request
 from mist.scan import ScanHeader
 
 Reals = tuple[float, float, float]
+"""One real number for each of (z, y, x)."""
 
-TABLE_ENTRY_BYTES = 20
-"""A block's entry in the block table: its length as u32le, then the first 16 bytes of its SHA-256."""
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A half-open box of voxels: `start` to `stop` along (z, y, x)."""
-
-    start: Triple
-    stop: Triple
-
-    def __post_init__(self) -> None:
-        if any(not 0 <= a < b for a, b in zip(self.start, self.stop, strict=True)):
-            raise InvalidRequest(f"a region needs 0 <= start < stop along z, y, x, not {self.start} to {self.stop}")
-
-    @classmethod
-    def whole(cls, shape: Triple) -> Self:
-        """All of an array of `shape`."""
-        return cls((0, 0, 0), shape)
-
-    @classmethod
-    def parse(cls, text: str, shape: Triple, axes: str) -> Self:
-        """The region that `text` names: `start:stop` for each spatial axis in `axes`, comma between; `:` is all.
-
-        `10:20,:,0:256` is slices 10 to 19, all rows, columns 0 to 255 of a scan with axes `zyx`.
-        """
-        spatial = [axis for axis in axes if axis in SPATIAL_AXES]
-        parts = dict(zip(spatial, text.split(","), strict=False))
-        if len(text.split(",")) != len(spatial):
-            raise InvalidRequest(f"a region of this scan is {','.join(f'{a}0:{a}1' for a in spatial)}, not {text!r}")
-        ranges = [_parse_range(parts.get(axis, ":"), length) for axis, length in zip(SPATIAL_AXES, shape, strict=True)]
-        return cls(*zip(*ranges, strict=True))  # type: ignore[arg-type]
-
-    @property
-    def shape(self) -> Triple:
-        """Lengths along (z, y, x)."""
-        z, y, x = (b - a for a, b in zip(self.start, self.stop, strict=True))
-        return z, y, x
-
-    def slices(self, origin: Triple = (0, 0, 0)) -> tuple[slice, slice, slice]:
-        """The box as slices of an array that begins at `origin`."""
-        z, y, x = (slice(a - o, b - o) for a, b, o in zip(self.start, self.stop, origin, strict=True))
-        return z, y, x
-
-    def meets(self, start: Triple, stop: Triple) -> bool:
-        """Whether the box [start, stop) shares a voxel with this one."""
-        pairs = zip(self.start, self.stop, start, stop, strict=True)
-        return all(max(a, c) < min(b, d) for a, b, c, d in pairs)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a caller asks of a scan: at most one of `level`, `size`, `spacing_mm`, `max_bytes`; level 0 without any.
-
-    Parameters
-    ----------
-    level
-        A stored level, never resampled.
-    size
-        Pixels of the shorter in-plane side, aspect kept; or exactly (height, width). The slice axis is left as the
-        level has it.
-    spacing_mm
-        Spacing along every spatial axis, in millimetres.
-    max_bytes
-        The finest level whose prefix has at most this many bytes.
-    region
-        The box of level-0 voxels that is wanted; None for all.
-    """
-
-    level: int | None = None
-    size: int | tuple[int, int] | None = None
-    spacing_mm: float | None = None
-    max_bytes: int | None = None
-    region: Box | None = None
-
-    def __post_init__(self) -> None:
-        given = [n for n in ("level", "size", "spacing_mm", "max_bytes") if getattr(self, n) is not None]
-        if len(given) > 1:
-            raise InvalidRequest(f"give one of level, size, spacing_mm and max_bytes, not {' and '.join(given)}")
-        sizes = self.size if isinstance(self.size, tuple) else (self.size,)
-        if any(side is not None and not 1 <= side <= _LARGEST_SIDE for side in sizes):
-            raise InvalidRequest(f"size must be 1 to {_LARGEST_SIDE} pixels, not {self.size}")
-        if self.spacing_mm is not None and not 0 < self.spacing_mm < float("inf"):
-            raise InvalidRequest(f"spacing_mm must be above 0, not {self.spacing_mm}")
-
-
-_LARGEST_SIDE = 1 << 16
+LARGEST_GRID_VOXELS = 1 << 31
+"""The most voxels of one plane (frame and channel) that a scan is resampled to: nothing is allocated for more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A grid to resample to, in voxels of level 0: voxel `i` is centred on `scale * i + offset` along (z, y, x)."""
+    """A grid to resample to, in voxels of level 0: voxel `i` is centred on `scale * i + offset` along (z, y, x).
+
+    Raises
+    ------
+    InvalidRequest
+        It has more voxels than MIST resamples to.
+    """
 
     shape: Triple
     scale: Reals
     offset: Reals
+
+    def __post_init__(self) -> None:
+        if max(self.shape) > LARGEST_SIDE or math.prod(self.shape) > LARGEST_GRID_VOXELS:
+            raise InvalidRequest(
+                f"resampling to {self.shape} voxels (z, y, x) is more than {LARGEST_SIDE} along an axis "
+                f"or {LARGEST_GRID_VOXELS} in all; ask for a smaller size, a larger spacing or a level"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,39 +111,6 @@ def band_window(layout: BlockLayout, plan: Plan, level: int, band: str, margin: 
     return None if empty else Box(low.start, stop)  # type: ignore[arg-type]
 
 
-def table_entry(block: bytes | memoryview) -> bytes:
-    """A block's entry in the block table, which level digests are taken of."""
-    return len(block).to_bytes(4, "little") + hashlib.sha256(block).digest()[:16]
-
-
-def walk_blocks(data: memoryview, count: int) -> list[memoryview]:
-    """`data` cut into its `count` blocks, each of which says its own length.
-
-    Raises
-    ------
-    BlockCorrupt
-        `data` ends within a block, or goes on after the last one.
-    """
-    blocks, offset = [], 0
-    for _ in range(count):
-        length = block_length(data, offset)
-        blocks.append(data[offset : offset + length])
-        offset += length
-    if offset != len(data):
-        block_length(data, len(data) + 1)
-    return blocks
-
-
-def _parse_range(text: str, length: int) -> tuple[int, int]:
-    first, colon, last = text.partition(":")
-    try:
-        if not colon:
-            raise ValueError(text)
-        return int(first or 0), int(last or length)
-    except ValueError:
-        raise InvalidRequest(f"a range of a region is start:stop in voxels, not {text!r}") from None
-
-
 def _checked_region(header: ScanHeader, region: Box | None) -> Box:
     shape = header.pyramid.shape
     if region is None:
@@ -243,23 +138,28 @@ def _wanted_grid(header: ScanHeader, request: Request, region: Box) -> Grid | No
 
 
 def _grid_for_size(header: ScanHeader, size: int | tuple[int, int], region: Box) -> Grid:
-    """The grid that shares the region's outer edges; along z it is that of the level which is taken: see `_on_level`."""
-    _, height, width = region.shape
-    if isinstance(size, tuple):
-        sides = size
-    elif "y" not in header.axes:
-        sides = (1, size)
-    else:
-        shorter = min(height, width)
-        sides = (max(1, round(height * size / shorter)), max(1, round(width * size / shorter)))
-    level = _least_level(header, lambda shape: shape[1] >= sides[0] and shape[2] >= sides[1], region)
-    depth = _at_level(header, level, region)
-    step = header.pyramid.steps(level)[0]
+    """The grid that shares the region's outer edges; along z it is that of the level which is taken."""
+    sides = _sides(header, size, region)
+    level = _level_covering(header, sides, region)
+    depth, step = _at_level(header, level, region), header.pyramid.steps(level)[0]
     rows, columns = (
-        _edge_to_edge(region.start[axis], region.shape[axis], side) for axis, side in ((1, sides[0]), (2, sides[1]))
+        _edge_to_edge(region.start[a], region.shape[a], side) for a, side in zip((1, 2), sides, strict=True)
     )
     scale = (float(step), rows[0], columns[0])
     return Grid((depth.shape[0], *sides), scale, (float(depth.start[0] * step), rows[1], columns[1]))
+
+
+def _sides(header: ScanHeader, size: int | tuple[int, int], region: Box) -> tuple[int, int]:
+    """Height and width in pixels that `size` means for `region`."""
+    if "y" not in header.axes:
+        if isinstance(size, tuple) and size[0] != 1:
+            raise InvalidRequest(f"this scan has no rows: its size is 1 x N, not {size[0]} x {size[1]}")
+        return 1, size[1] if isinstance(size, tuple) else size
+    if isinstance(size, tuple):
+        return size
+    _, height, width = region.shape
+    shorter = min(height, width)
+    return max(1, round(height * size / shorter)), max(1, round(width * size / shorter))
 
 
 def _grid_for_spacing(header: ScanHeader, spacing_mm: float, region: Box) -> Grid:
@@ -271,9 +171,7 @@ def _grid_for_spacing(header: ScanHeader, spacing_mm: float, region: Box) -> Gri
         factor = spacing_mm / spacing if length > 1 else 1.0
         count = int(length / factor + 1e-6)
         if count < 1:
-            raise InvalidRequest(f"spacing {spacing_mm} mm is more than the {length * spacing:g} mm that the scan spans")
-        if count > _LARGEST_SIDE:
-            raise InvalidRequest(f"spacing {spacing_mm} mm makes more than {_LARGEST_SIDE} voxels along an axis")
+            raise InvalidRequest(f"spacing {spacing_mm} mm is more than the {length * spacing:g} mm that are there")
         shape.append(count)
         scale.append(factor)
         offset.append(first + (length - count * factor) / 2 + factor / 2 - 0.5)
@@ -293,10 +191,13 @@ def _grid_of_level(header: ScanHeader, level: int, crop: Box) -> Grid:
     return Grid(crop.shape, scale, (z, y, x))
 
 
-def _least_level(header: ScanHeader, is_enough, region: Box) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """The coarsest level whose shape of `region` is enough; level 0 where none is."""
-    levels = range(header.pyramid.coarsest, 0, -1)
-    return next((level for level in levels if is_enough(_at_level(header, level, region).shape)), 0)
+def _level_covering(header: ScanHeader, sides: tuple[int, int], region: Box) -> int:
+    """The coarsest level at which `region` has at least `sides` rows and columns; level 0 where none has."""
+    for level in range(header.pyramid.coarsest, 0, -1):
+        _, rows, columns = _at_level(header, level, region).shape
+        if rows >= sides[0] and columns >= sides[1]:
+            return level
+    return 0
 
 
 def _chosen_level(header: ScanHeader, request: Request, region: Box, grid: Grid | None) -> int:
@@ -313,7 +214,7 @@ def _chosen_level(header: ScanHeader, request: Request, region: Box, grid: Grid 
 
 def _level_for_grid(header: ScanHeader, request: Request, region: Box, grid: Grid) -> int:
     if request.spacing_mm is None:
-        return _least_level(header, lambda shape: shape[1] >= grid.shape[1] and shape[2] >= grid.shape[2], region)
+        return _level_covering(header, grid.shape[1:], region)
     levels = range(header.pyramid.coarsest, 0, -1)
     wanted = [max(1.0, scale * (1 + 1e-6)) for scale in grid.scale]
     fits = (k for k in levels if all(s <= w for s, w in zip(header.pyramid.steps(k), wanted, strict=True)))

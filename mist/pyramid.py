@@ -16,6 +16,9 @@ from mist.geometry import SPATIAL_AXES, Geometry
 Triple = tuple[int, int, int]
 """One whole number for each of (z, y, x)."""
 
+LONGEST_AXIS = 2**31 - 1
+"""The most voxels along an axis; few formats can say more, and no level then takes more than 31 halvings of an axis."""
+
 SMALLEST_LEVEL_VOXELS = 32
 """Halving stops when no axis is longer than this: about the least picture that is of any use."""
 
@@ -30,7 +33,7 @@ class Pyramid:
     Parameters
     ----------
     shape
-        Lengths of (z, y, x) at level 0, each at least 1.
+        Lengths of (z, y, x) at level 0, each 1 to `LONGEST_AXIS`.
     halved
         For each halving, finest first, the axes that it halves: a subsequence of `zyx`, such as `yx`. Level `k` is
         what `k` halvings leave.
@@ -38,20 +41,21 @@ class Pyramid:
     Raises
     ------
     InvalidRequest
-        A length below 1, axes out of order, or an axis of length 1 halved.
+        A length out of range, axes out of order, or an axis of length 1 halved.
     """
 
     shape: Triple
     halved: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 3 or min(self.shape) < 1:
-            raise InvalidRequest(f"a pyramid needs three lengths of at least 1, not {self.shape}")
+        if len(self.shape) != 3 or not 1 <= min(self.shape) <= max(self.shape) <= LONGEST_AXIS:
+            raise InvalidRequest(f"a pyramid needs three lengths of 1 to {LONGEST_AXIS}, not {self.shape}")
         for level, axes in enumerate(self.halved):
             lengths = dict(zip(SPATIAL_AXES, self.level_shape(level), strict=True))
             ordered = [axis for axis in SPATIAL_AXES if axis in axes]
             if not axes or ordered != list(axes) or any(lengths[axis] < 2 for axis in axes):
-                raise InvalidRequest(f"level {level} of shape {self.level_shape(level)} cannot be halved along {axes!r}")
+                shape = self.level_shape(level)
+                raise InvalidRequest(f"level {level} of shape {shape} cannot be halved along {axes!r}")
 
     @classmethod
     def for_spacing(cls, shape: Triple, spacing: tuple[float, float, float]) -> Self:
@@ -60,7 +64,8 @@ class Pyramid:
         lengths, spacings = list(shape), list(spacing)
         while max(lengths) > SMALLEST_LEVEL_VOXELS:
             finest = min(spacings[axis] for axis in range(3) if lengths[axis] > 1)
-            chosen = [a for a in range(3) if lengths[a] > 1 and spacings[a] <= finest * FINEST_SPACING_RATIO * (1 + 1e-6)]
+            widest = finest * FINEST_SPACING_RATIO * (1 + 1e-6)
+            chosen = [axis for axis in range(3) if lengths[axis] > 1 and spacings[axis] <= widest]
             for axis in chosen:
                 lengths[axis] = (lengths[axis] + 1) // 2
                 spacings[axis] *= 2

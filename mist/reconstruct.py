@@ -12,7 +12,8 @@ import numpy as np
 
 from mist.blocks import LOW_PASS, Block, BlockLayout, scatter
 from mist.errors import InvalidRequest
-from mist.plan import Box, Plan, band_window, needed_blocks
+from mist.plan import Plan, band_window, needed_blocks
+from mist.request import Box
 from mist.resample import resample
 from mist.samples import from_integers
 from mist.scan import ScanHeader

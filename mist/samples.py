@@ -19,6 +19,10 @@ from mist.volume import DTYPES, Voxels
 Integers = npt.NDArray[np.integer]
 
 _INT32_END = 2**31
+_INT64_END = 2**63
+
+_NEIGHBOURS = np.array([0, 1, -1, 2, -2, 3, -3])
+"""In units in the last place, nearest first: more than the rounding of two bounds and their middle can amount to."""
 
 
 class Coding(StrEnum):
@@ -30,6 +34,13 @@ class Coding(StrEnum):
     """`sample = dtype(integer * slope)`, exact in every bit."""
     ORDERED_BITS = "ordered-bits"
     """The bit pattern of a float32, read as an integer that sorts like the float."""
+
+
+_DTYPES_OF = {
+    Coding.INTEGER: ("uint8", "int8", "uint16", "int16", "uint32", "int32"),
+    Coding.SCALED: ("float32", "float64"),
+    Coding.ORDERED_BITS: ("float32",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +68,11 @@ class SampleMap:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES or self.low > self.high or not np.isfinite(self.slope) or self.slope == 0:
             raise InvalidRequest(f"not a map of samples: {self}")
-        is_float = np.dtype(self.dtype).kind == "f"
-        if (self.coding is Coding.INTEGER) == is_float or (self.coding is Coding.ORDERED_BITS and self.dtype != "float32"):
+        object.__setattr__(self, "coding", Coding(self.coding))
+        if self.dtype not in _DTYPES_OF[self.coding]:
             raise InvalidRequest(f"samples of {self.dtype} cannot be held as {self.coding.value!r}")
-        low, high = (np.iinfo(self.dtype).min, np.iinfo(self.dtype).max) if not is_float else (-(2**31), 2**31 - 1)
-        if not low <= self.low <= self.high <= high:
+        bounds = np.iinfo(self.dtype if self.coding is Coding.INTEGER else np.int32)
+        if not bounds.min <= self.low <= self.high <= bounds.max:
             raise InvalidRequest(f"samples of {self.dtype} cannot range over {self.low} to {self.high}")
 
 
@@ -71,7 +82,7 @@ def to_integers(samples: Voxels) -> tuple[Integers, SampleMap]:
     Raises
     ------
     SourceRefused
-        float64 samples that are not integers of 32 bits times one slope.
+        float64 samples for which no slope is found that makes them integers of 32 bits.
     """
     for attempt in (_whole, _scaled, _ordered_bits):
         found = attempt(samples)
@@ -102,6 +113,7 @@ def _whole(samples: Voxels) -> Attempt | None:
     return (samples, Coding.INTEGER, 1.0) if samples.dtype.kind in "iu" else None  # type: ignore[return-value]
 
 
+@np.errstate(all="ignore")  # overflow only makes an attempt fail: what is returned is proven
 def _scaled(samples: Voxels) -> Attempt | None:
     """Integers times a slope: the slope is sought from the distinct magnitudes, then proven on every sample."""
     if not np.isfinite(samples).all():
@@ -121,24 +133,28 @@ def _common_factor(magnitudes: npt.NDArray[np.floating]) -> float | None:
     """A factor of which all of the sorted, distinct `magnitudes` are whole multiples after rounding, or None.
 
     A first estimate counts how many times the factor goes into each magnitude. Each magnitude then bounds the factor:
-    it must round to that magnitude when multiplied by its count. Any factor within all bounds will do.
+    it must round to that magnitude when multiplied by its count. Any factor within all bounds will do; those of
+    float64 magnitudes are as narrow as a float64 itself, so the neighbours of the middle are tried, too.
     """
     exact = magnitudes.astype(np.float64)
-    if np.array_equal(exact, np.rint(exact)):
-        return 1.0
+    if exact[-1] < _INT64_END and np.array_equal(exact, np.rint(exact)):
+        return float(np.gcd.reduce(exact.astype(np.int64)) or 1)
     values = exact[exact > 0]
-    counts = np.rint(values / _estimated_factor(exact, values))
-    half_ulp = np.spacing(magnitudes[magnitudes > 0]).astype(np.float64) / 2
-    least, most = ((values - half_ulp) / counts).max(), ((values + half_ulp) / counts).min()
-    return float((least + most) / 2) if least <= most else None
+    least_gap = float(np.diff(exact).min(initial=values[0]))
+    if values[-1] / least_gap >= _INT32_END:
+        return None
+    counts = np.rint(values / _refined(least_gap, values))
+    wanted = magnitudes[magnitudes > 0]
+    half_ulp = np.spacing(wanted).astype(np.float64) / 2
+    middle = (((values - half_ulp) / counts).max() + ((values + half_ulp) / counts).min()) / 2
+    nearest = middle + np.spacing(middle) * _NEIGHBOURS
+    return next((float(at) for at in nearest if np.array_equal((counts * at).astype(wanted.dtype), wanted)), None)
 
 
-def _estimated_factor(magnitudes: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float:
-    """The least gap between `magnitudes`, made finer with each of `values`, which it divides ever more often."""
-    gaps = np.diff(magnitudes)
-    factor = min(float(gaps.min(initial=values[0])), float(values[0]))
-    for value in values:
-        factor = value / max(1.0, np.rint(value / factor))
+def _refined(factor: float, values: npt.NDArray[np.float64]) -> float:
+    """An estimated `factor`, made finer with each of the rising `values`, which it divides ever more often."""
+    for value in values.tolist():
+        factor = value / max(1, round(value / factor))
     return factor
 
 

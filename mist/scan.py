@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Self, cast
@@ -18,13 +19,17 @@ from mist.blocks import BlockLayout
 from mist.codec import CODEC_NAME, Json
 from mist.errors import InvalidRequest
 from mist.geometry import Geometry, Space
+from mist.json_value import items, number, record, text, whole
 from mist.pyramid import Pyramid, Triple
-from mist.samples import Coding, SampleMap
+from mist.samples import SampleMap
 from mist.volume import AXES, Rescale, plane_counts, spatial_shape
 from mist.wavelet import Wavelet, coefficient_dtype, wavelet_named
 
 FORMAT_VERSION = 1
 """Version of the stored format: a reader refuses versions that it does not know."""
+
+MOST_BLOCKS = 1 << 22
+"""The most blocks of a scan, some 10^11 voxels in blocks of the usual size: bounds what a hostile header may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,13 @@ class Display:
     inverted: bool = False
     """Whether the least value is shown white (MONOCHROME1)."""
 
+    def __post_init__(self) -> None:
+        center, width = self.window_center, self.window_width
+        if (center is None) != (width is None):
+            raise InvalidRequest(f"a window needs both a center and a width, not {center} and {width}")
+        if center is not None and width is not None and not (math.isfinite(center) and 0 < width < math.inf):
+            raise InvalidRequest(f"a window needs a finite center and a width above 0, not {center} and {width}")
+
 
 @dataclass(frozen=True, slots=True)
 class StoredLevel:
@@ -46,7 +58,7 @@ class StoredLevel:
     end_byte: int
     """The level is the bytes [0, end_byte) of the object: its own blocks and those of all coarser levels."""
     digest: str
-    """SHA-256, hex, of the level's part of the block table: see `mist.plan.table_entry`."""
+    """SHA-256, hex, of the level's part of the block table: see `mist.block_table.table_entry`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +116,16 @@ class ScanHeader:
     def __post_init__(self) -> None:
         if self.axes not in AXES or len(self.shape) != len(self.axes) or min(self.shape) < 1:
             raise InvalidRequest(f"not a scan: axes {self.axes!r}, shape {self.shape}")
-        ends = [level.end_byte for level in self.levels]
-        if len(ends) != len(self.halved) + 1 or ends != sorted(ends, reverse=True) or ends[-1] < 1:
-            raise InvalidRequest(f"not a scan: {len(self.halved)} halvings, levels that end at bytes {ends}")
         wavelet_named(self.wavelet)
-        _ = self.layout
+        self._check_levels()
+
+    def _check_levels(self) -> None:
+        layout, ends = self.layout, [level.end_byte for level in self.levels]
+        if layout.count > MOST_BLOCKS:
+            raise InvalidRequest(f"not a scan: {layout.count} blocks, more than {MOST_BLOCKS}")
+        spans = enumerate(zip([*ends[1:], 0], ends, strict=True))
+        if len(ends) != len(self.halved) + 1 or any(b - a < len(layout.numbers(level)) for level, (a, b) in spans):
+            raise InvalidRequest(f"not a scan: {len(self.halved)} halvings, levels that end at bytes {ends}")
 
     @property
     def pyramid(self) -> Pyramid:
@@ -172,26 +189,25 @@ class ScanHeader:
                 f"this MIST reads format {FORMAT_VERSION}, codec {CODEC_NAME!r}"
             )
         try:
-            return cls._from_fields(cast("dict[str, dict[str, object]]", header))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return cls._from_fields(header)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InvalidRequest(f"not the header of a scan: {error!r}") from None
 
     @classmethod
-    def _from_fields(cls, header: Mapping[str, dict[str, object]]) -> Self:
-        samples = dict(header["samples"])
-        samples["coding"] = Coding(samples["coding"])
-        z, y, x = header["block_shape"]
+    def _from_fields(cls, header: Mapping[str, object]) -> Self:
+        z, y, x = map(whole, items(header["block_shape"]))
+        affine = np.array([[number(value) for value in items(row)] for row in items(header["affine"])])
         return cls(
-            axes=str(header["axes"]),
-            shape=tuple(cast("list[int]", header["shape"])),
-            samples=SampleMap(**samples),  # type: ignore[arg-type]
-            geometry=Geometry(np.array(header["affine"]), Space(header["space"])),
-            rescale=Rescale(**header["rescale"]),  # type: ignore[arg-type]
-            display=Display(**header["display"]),  # type: ignore[arg-type]
-            wavelet=str(header["wavelet"]),
-            halved=tuple(header["halved"]),
-            block_shape=(int(z), int(y), int(x)),
-            levels=tuple(StoredLevel(**level) for level in cast("list[dict[str, str]]", header["levels"])),  # type: ignore[arg-type]
+            axes=text(header["axes"]),
+            shape=tuple(map(whole, items(header["shape"]))),
+            samples=record(SampleMap, header["samples"]),
+            geometry=Geometry(affine, Space(text(header["space"]))),
+            rescale=record(Rescale, header["rescale"]),
+            display=record(Display, header["display"]),
+            wavelet=text(header["wavelet"]),
+            halved=tuple(map(text, items(header["halved"]))),
+            block_shape=(z, y, x),
+            levels=tuple(record(StoredLevel, level) for level in items(header["levels"])),
         )
 
 

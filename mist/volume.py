@@ -91,7 +91,7 @@ class Volume:
 
     def values(self) -> npt.NDArray[np.float64]:
         """Physical values, float64, in the shape of `voxels`."""
-        return self.voxels * self.rescale.slope + self.rescale.intercept
+        return self.voxels.astype(np.float64) * self.rescale.slope + self.rescale.intercept
 
     def with_voxels(self, voxels: Voxels, geometry: Geometry) -> Self:
         """The same kind of volume with other voxels on another grid."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
-from monai.networks.nets import DenseNet
+from monai.networks.nets.densenet import DenseNet
 from torch.nn.functional import cross_entropy
 
 Batch = Mapping[str, torch.Tensor]
@@ -44,14 +44,15 @@ def train_classifier(batches: Iterable[Batch], training: Training) -> torch.nn.M
     for _ in range(training.epochs):
         for batch in batches:
             optimizer.zero_grad()
-            cross_entropy(network(standardised(batch["image"])), batch["label"]).backward()
+            loss = cross_entropy(network(standardised(batch["image"])), batch["label"])
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         schedule.step()
     return network
 
 
 def balanced_accuracy(network: torch.nn.Module, batches: Iterable[Batch], classes: int) -> float:
-    """Mean over the classes of the share of their items that `network` gets right; classes without items are left out."""
+    """Mean over the classes of the share of items that `network` gets right; classes without items are left out."""
     right, total = torch.zeros(classes), torch.zeros(classes)
     network.eval()
     with torch.inference_mode():

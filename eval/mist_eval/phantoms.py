@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 Picture = npt.NDArray[np.float64]
 
@@ -99,23 +99,24 @@ def ct_volume(seed: int = 0) -> npt.NDArray[np.uint16]:
         offsets = positions - np.reshape(sphere.center_mm, (3, 1, 1, 1))
         hounsfield[np.sqrt((offsets**2).sum(axis=0)) <= sphere.radius_mm] = sphere.value_hu
     noisy = hounsfield + rng.normal(0, 12, CT_SHAPE)
-    return np.clip(np.rint(noisy) + 1024, 0, 4095).astype(np.uint16)
+    stored: npt.NDArray[np.uint16] = np.clip(np.rint(noisy) + 1024, 0, 4095).astype(np.uint16)
+    return stored
 
 
 def _ct_positions() -> npt.NDArray[np.float64]:
     """LPS positions (3, z, y, x) of the CT phantom's voxels."""
-    z, y, x = np.meshgrid(*(np.arange(n) * step for n, step in zip(CT_SHAPE, CT_SPACING_MM, strict=True)), indexing="ij")
-    return np.stack([x, y, z]) + np.reshape(CT_ORIGIN_MM, (3, 1, 1, 1))
+    z, y, x = np.meshgrid(
+        *(np.arange(n) * step for n, step in zip(CT_SHAPE, CT_SPACING_MM, strict=True)), indexing="ij"
+    )
+    positions: npt.NDArray[np.float64] = np.stack([x, y, z]) + np.reshape(CT_ORIGIN_MM, (3, 1, 1, 1))
+    return positions
 
 
 def _ct_slice(pixels: npt.NDArray[np.uint16], index: int, uid: str) -> Dataset:
     """A CT image object without the identifiers of its study and series."""
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
-        ExplicitVRLittleEndian,
-        CTImageStorage,
-        uid,
-    )
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, UID(uid)
     left, back, low = CT_ORIGIN_MM
     dataset = Dataset()
     dataset.file_meta = meta

@@ -11,15 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mist.block_table import TABLE_ENTRY_BYTES, table_entry, walk_blocks
 from mist.blocks import Block
 from mist.codec import BlockCorrupt, decode_block
 from mist.errors import ObjectNotFound, ScanCorrupt
-from mist.plan import TABLE_ENTRY_BYTES, Plan, Request, make_plan, table_entry, walk_blocks
+from mist.plan import Plan, make_plan
 from mist.reconstruct import Reconstruction
+from mist.request import Request
 from mist.scan import ScanHeader
 from mist.volume import Volume
 from mist_storage.keys import BLOCKS, scan_key
-from mist_storage.zarr_shard import level_digest, table_range
+from mist_storage.zarr_shard import level_digest, level_span, table_range
 
 WHOLE_LEVEL_BYTES = 64 * 1024
 """A level with no more bytes than this is read whole even for a region: a request costs more than the bytes."""
@@ -36,6 +38,21 @@ class RangeReader(Protocol):
 
     def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Several ranges [start, stop) of one object."""
+
+
+@dataclass(frozen=True, slots=True)
+class BytesReader:
+    """One object in memory, whatever key is asked for."""
+
+    data: bytes
+
+    def get_range(self, key: str, start: int, stop: int) -> bytes:  # noqa: ARG002 - there is one object
+        """See `RangeReader.get_range`."""
+        return self.data[start:stop]
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """See `RangeReader.get_ranges`."""
+        return [self.get_range(key, start, stop) for start, stop in ranges]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +97,7 @@ class ScanReader:
         plan = make_plan(self.header, request)
         reconstruction = Reconstruction(self.header, plan)
         for level in range(self.header.pyramid.coarsest, plan.level - 1, -1):
-            self._refine(reconstruction, level, self._one_level(plan, level, reconstruction.wanted(level)))
+            self._refine(reconstruction, level, self._one_level(level, reconstruction.wanted(level)))
             yield reconstruction.volume()
 
     @property
@@ -121,17 +138,14 @@ class ScanReader:
         start, stop = self._span(level)
         return len(wanted) * 2 > len(self.header.layout.numbers(level)) or stop - start <= WHOLE_LEVEL_BYTES
 
-    def _one_level(self, plan: Plan, level: int, wanted: Sequence[Block]) -> dict[int, memoryview]:
+    def _one_level(self, level: int, wanted: Sequence[Block]) -> dict[int, memoryview]:
         if level == self.header.pyramid.coarsest or self._take_whole(level, wanted):
             start, stop = self._span(level)
             return self._checked_level(level, memoryview(self._fetch(start, stop, level)))
         return self._some_blocks(level, wanted)
 
     def _span(self, level: int) -> tuple[int, int]:
-        """Where the level's own blocks lie in the object."""
-        levels = self.header.levels
-        start = levels[level + 1].end_byte if level < self.header.pyramid.coarsest else 0
-        return start, levels[level].end_byte
+        return level_span(self.header, level)
 
     def _fetch(self, start: int, stop: int, level: int) -> bytes:
         if start == stop:

@@ -6,25 +6,27 @@ object of blocks first and `zarr.json` last. Nothing is visible until the catalo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from mist.block_table import table_entry
 from mist.blocks import BlockLayout, block_shape_for, gather
 from mist.codec import Json, encode_block
 from mist.errors import MistError
-from mist.plan import Request, table_entry
 from mist.pyramid import Pyramid
 from mist.reconstruct import decompose
+from mist.request import Request
 from mist.samples import to_integers
 from mist.scan import Display, ScanHeader, StoredLevel, canonical_json
 from mist.volume import Volume, plane_counts, to_planes
-from mist.wavelet import IMAGE_WAVELET, coefficient_dtype, wavelet_named
+from mist.wavelet import IMAGE_WAVELET, Coefficients, coefficient_dtype, wavelet_named
 from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON, scan_key
-from mist_storage.scan_reader import ScanReader
+from mist_storage.scan_reader import BytesReader, ScanReader
 from mist_storage.store import Store
-from mist_storage.zarr_shard import level_digest, scan_digest, shard, zarr_json
+from mist_storage.zarr_shard import header_digest, level_digest, scan_digest, shard, zarr_json
 
 
 class EncodingFailed(MistError, RuntimeError):
@@ -80,7 +82,9 @@ def encode_scan(volume: Volume, wavelet: str = IMAGE_WAVELET, display: Display |
         block_shape=layout.block_shape,
         levels=_stored_levels(by_level),
     )
-    return EncodedScan(header, shard([block for blocks in by_level for block in blocks]))
+    # As every reader will have it: numbers that JSON spells in two ways (1 and 1.0) must not give two digests.
+    read_back = ScanHeader.from_json(json.loads(canonical_json(header.to_json())))
+    return EncodedScan(read_back, shard([block for blocks in by_level for block in blocks]))
 
 
 def write_scan(  # noqa: PLR0913 - each names one part of what is stored
@@ -115,19 +119,16 @@ def write_scan(  # noqa: PLR0913 - each names one part of what is stored
         The store failed; what was written is not visible.
     """
     encoded = encode_scan(volume, wavelet, display)
-    digest = scan_digest(encoded.header)
     _check(encoded, scan_id, volume)
-    objects = {
-        BLOCKS: encoded.blocks,
-        SOURCE: canonical_json({"files": [dict(source) for source in sources]}),
-        ZARR_JSON: zarr_json(encoded.header),
-    }
+    source = canonical_json({"files": [dict(source) for source in sources]})
+    digest = scan_digest(encoded.header, source)
+    objects = {BLOCKS: encoded.blocks, SOURCE: source, ZARR_JSON: zarr_json(encoded.header)}
     for name, data in objects.items():
         store.put(scan_key(scan_id, digest, name), data)
     return StoredScan(scan_id, digest, encoded.header, sum(map(len, objects.values())))
 
 
-def _encoded_blocks(planes: np.ndarray, layout: BlockLayout, wavelet: str) -> list[list[bytes]]:  # type: ignore[type-arg]
+def _encoded_blocks(planes: Coefficients, layout: BlockLayout, wavelet: str) -> list[list[bytes]]:
     """The blocks' bytes, level by level from the coarsest."""
     bands = decompose(planes, layout, wavelet_named(wavelet))
     return [[encode_block(block) for _, block in gather(layout, level, bands[level])] for level in layout.levels]
@@ -142,21 +143,7 @@ def _stored_levels(by_level: Sequence[Sequence[bytes]]) -> tuple[StoredLevel, ..
 
 def _check(encoded: EncodedScan, scan_id: str, volume: Volume) -> None:
     """Read the scan back from its bytes through the reader that everyone uses."""
-    reader = ScanReader(_Bytes(encoded.blocks), scan_id, scan_digest(encoded.header), encoded.header)
+    reader = ScanReader(BytesReader(encoded.blocks), scan_id, header_digest(encoded.header), encoded.header)
     back = reader.read(Request()).voxels
     if back.dtype != volume.voxels.dtype or back.tobytes() != volume.voxels.tobytes():
         raise EncodingFailed(f"scan {scan_id!r} did not come back from its encoding; nothing was stored; please report")
-
-
-@dataclass(frozen=True, slots=True)
-class _Bytes:
-    """One object in memory as the blocks that a reader reads."""
-
-    data: bytes
-    url: str = "memory"
-
-    def get_range(self, key: str, start: int, stop: int) -> bytes:  # noqa: ARG002
-        return self.data[start:stop]
-
-    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        return [self.get_range(key, start, stop) for start, stop in ranges]

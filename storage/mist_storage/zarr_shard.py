@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 
 import google_crc32c
 
+from mist.block_table import TABLE_ENTRY_BYTES, table_entry
 from mist.codec import Json, zarr_codecs
-from mist.plan import TABLE_ENTRY_BYTES, table_entry
 from mist.scan import ScanHeader, canonical_json, hex_digest
 
 INDEX_ENTRY_BYTES = 16
@@ -40,7 +40,15 @@ def shard_index(lengths: Iterable[int]) -> bytes:
 
 def shard_bytes(header: ScanHeader) -> int:
     """The size of the object of blocks of a scan."""
-    return header.levels[0].end_byte + header.layout.count * (TABLE_ENTRY_BYTES + INDEX_ENTRY_BYTES) + INDEX_CHECKSUM_BYTES
+    return (
+        header.levels[0].end_byte + header.layout.count * (TABLE_ENTRY_BYTES + INDEX_ENTRY_BYTES) + INDEX_CHECKSUM_BYTES
+    )
+
+
+def level_span(header: ScanHeader, level: int) -> tuple[int, int]:
+    """Where in the object, as [start, stop), the blocks of `level` itself lie."""
+    levels = header.levels
+    return (levels[level + 1].end_byte if level + 1 < len(levels) else 0), levels[level].end_byte
 
 
 def table_range(header: ScanHeader, numbers: range) -> tuple[int, int]:
@@ -60,7 +68,7 @@ def zarr_json(header: ScanHeader) -> bytes:
     little: Json = {"name": "bytes", "configuration": {"endian": "little"}}
     sharding: Json = {
         "chunk_shape": [1, *header.block_shape],
-        "codecs": zarr_codecs(header.coefficients),
+        "codecs": zarr_codecs(),
         "index_codecs": [little, {"name": "crc32c"}],
         "index_location": "end",
     }
@@ -79,6 +87,14 @@ def zarr_json(header: ScanHeader) -> bytes:
     )
 
 
-def scan_digest(header: ScanHeader) -> str:
-    """The digest under which a scan's objects lie: SHA-256 of its `zarr.json`, which holds all levels' digests."""
+def header_digest(header: ScanHeader) -> str:
+    """128 bits, in hex, of the SHA-256 of a scan's `zarr.json`, which holds the digests of all levels."""
     return hex_digest(zarr_json(header))[:32]
+
+
+def scan_digest(header: ScanHeader, source: bytes) -> str:
+    """The digest under which a scan's objects lie: its header's, then 64 bits of that of its source object.
+
+    Every byte stored of a scan is thus checked by its key, and what lies under a key is always the same.
+    """
+    return header_digest(header) + hex_digest(source)[:16]

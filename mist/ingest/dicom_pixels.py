@@ -1,0 +1,55 @@
+"""The pixels of a DICOM object, decoded.
+
+The rule: voxels are the stored values, before any rescale, exactly as pydicom's `pixel_array` gives them: signed where
+the object says so; the indices of a palette; RGB for YBR_FULL and YBR_FULL_422, which pydicom converts by default. An
+array of another shape than the header announces is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.pixels.utils import pixel_array
+
+from mist.errors import SourceRefused
+from mist.ingest.dicom_dataset import transfer_syntax
+from mist.ingest.dicom_header import DicomHeader, no_pixels
+from mist.ingest.refusal import cause
+from mist.ingest.sample_type import to_voxels
+from mist.volume import Voxels
+
+PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+"""The attributes that hold pixels (PS3.3 C.7.6.3, C.7.6.24, C.7.6.25)."""
+
+
+def decode_pixels(dataset: FileDataset, header: DicomHeader) -> Voxels:
+    """The pixels of `dataset`, of shape ([frames,] rows, columns[, colours]).
+
+    Raises
+    ------
+    SourceRefused
+        There are none, they cannot be decoded, or they are not what the header says.
+    """
+    if not any(keyword in dataset for keyword in PIXEL_KEYWORDS):
+        raise SourceRefused(no_pixels(dataset))
+    syntax = transfer_syntax(dataset)
+    if not hasattr(dataset, "file_meta"):
+        dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    try:
+        pixels = pixel_array(dataset)
+    except Exception as error:
+        raise SourceRefused(f"its pixels cannot be decoded ({syntax.name}): {cause(error)}") from error
+    _require_shape(pixels, header)
+    return to_voxels(pixels)  # big-endian objects decode to big-endian arrays
+
+
+def _require_shape(pixels: npt.NDArray[Any], header: DicomHeader) -> None:
+    form = header.slice_format
+    frames = (header.frames,) if header.frames > 1 else ()
+    colours = (form.samples_per_pixel,) if form.samples_per_pixel > 1 else ()
+    expected = (*frames, form.rows, form.columns, *colours)
+    if pixels.shape != expected:
+        raise SourceRefused(f"the header says an array of {expected}, and {pixels.shape} was decoded")

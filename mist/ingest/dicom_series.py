@@ -1,0 +1,161 @@
+"""DICOM files sorted into scans.
+
+The rule: single-frame CT, MR and PT slices of one Series Instance UID that say where they lie become a volume for each
+direction in which they were cut; every other image is a scan of its own. Within a volume everything must agree, and one
+that does not is refused whole: leaving out a slice would change what the scan says.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from mist.errors import SourceRefused
+from mist.ingest.dicom_header import DicomHeader, require_one_format
+from mist.ingest.dicom_stack import Plane, Stack, stack_planes
+from mist.ingest.refusal import refusing
+from mist.ingest.scan_id import scan_id_of_uid, with_suffix
+from mist.ingest.source import Refusal, ScanTask, SourceKind, named, read_files
+
+STACKED_MODALITIES = frozenset({"CT", "MR", "PT"})
+"""Modalities whose series are slices through one volume. A series of radiographs is a folder of pictures."""
+
+Slices = list[DicomHeader]
+
+
+def without_copies(headers: Iterable[DicomHeader]) -> Slices:
+    """`headers` without those whose files are byte for byte copies of the file of an earlier one."""
+    kept: dict[str, Slices] = defaultdict(list)
+    for header in headers:
+        same_object = kept[header.sop_uid or str(header.path)]
+        if not any(_is_copy(header, other) for other in same_object):
+            same_object.append(header)
+    return [header for same_object in kept.values() for header in same_object]
+
+
+def sort_series(headers: Iterable[DicomHeader]) -> list[ScanTask | Refusal]:
+    """The scans that DICOM files make, and those that they cannot make."""
+    return [found for slices in _by_series(headers) for found in _sort_slices(slices)]
+
+
+def stack_headers(headers: Sequence[DicomHeader]) -> tuple[Stack, tuple[float, float]]:
+    """The stack that slices make, and their pixel spacing (rows, columns) in millimetres.
+
+    Raises
+    ------
+    SourceRefused
+        They differ in what they must share, or make no even stack.
+    """
+    require_one_format(headers)
+    spacing = headers[0].slice_format.pixel_spacing
+    planes = _planes(headers)
+    if spacing is None or len(planes) < len(headers):
+        raise SourceRefused("not all slices have a position, an orientation and a pixel spacing")
+    return stack_planes(planes), spacing
+
+
+def _by_series(headers: Iterable[DicomHeader]) -> list[Slices]:
+    """`headers` in groups: the slices of a series together, every other image by itself."""
+    series: dict[tuple[str, ...], Slices] = defaultdict(list)
+    for header in headers:
+        is_slice = header.series_uid and header.frames == 1 and header.modality in STACKED_MODALITIES
+        key = (header.series_uid, header.modality) if is_slice else (str(header.path),)
+        series[key].append(header)
+    return list(series.values())
+
+
+def _sort_slices(slices: Slices) -> list[ScanTask | Refusal]:
+    """The scans in one series, and those that it should make but cannot."""
+    try:
+        with refusing(_name(slices)):
+            stacks = _split(slices)
+    except SourceRefused as error:
+        return [_refusal(slices, error)]
+    is_alone = sum(len(stack) > 1 for stack in stacks) == 1
+    return [_scan(stack, is_alone=is_alone) for stack in stacks]
+
+
+def _scan(slices: Slices, *, is_alone: bool) -> ScanTask | Refusal:
+    """The scan that parallel `slices` make, or why they make none."""
+    try:
+        with refusing(_name(slices)):
+            return _single(slices[0]) if len(slices) == 1 else _stacked(slices, is_alone=is_alone)
+    except SourceRefused as error:
+        return _refusal(slices, error)
+
+
+def _single(header: DicomHeader) -> ScanTask:
+    _require_sound(header)
+    scan_id = scan_id_of_uid(header.sop_uid, header.relative)
+    return ScanTask(scan_id, SourceKind.DICOM, (header.path,), is_mask=header.modality == "SEG")
+
+
+def _stacked(slices: Slices, *, is_alone: bool) -> ScanTask:
+    """The scan of a stack, called by its series, and by its direction where the series has several stacks."""
+    stack, _ = stack_headers(slices)
+    scan_id = scan_id_of_uid(slices[0].series_uid, slices[0].relative)
+    if not is_alone:
+        scan_id = with_suffix(scan_id, " ".join(f"{cosine:.2f}" for cosine in stack.orientation))
+    return ScanTask(scan_id, SourceKind.DICOM, tuple(slices[place].path for place in stack.order))
+
+
+def _split(slices: Slices) -> list[Slices]:
+    """The slices of a series in groups that should each make one scan."""
+    _require_distinct(slices)
+    for header in slices:
+        _require_sound(header)
+    placed = [header for header in slices if header.plane and header.slice_format.pixel_spacing]
+    if not placed:
+        return [[header] for header in slices]
+    if len(placed) < len(slices):
+        without = next(header for header in slices if header not in placed)
+        raise SourceRefused(
+            f"only {len(placed)} of {len(slices)} slices have a position, an orientation and a pixel spacing; "
+            f"{without.path.name} does not"
+        )
+    return _by_direction(slices)
+
+
+def _by_direction(slices: Slices) -> list[Slices]:
+    """`slices`, which all have planes, in groups of parallel ones."""
+    groups: list[tuple[Plane, Slices]] = []
+    for header, plane in zip(slices, _planes(slices), strict=True):
+        group = next((members for first, members in groups if plane.is_parallel_to(first)), None)
+        if group is None:
+            groups.append((plane, [header]))
+        else:
+            group.append(header)
+    return [members for _, members in groups]
+
+
+def _require_distinct(slices: Slices) -> None:
+    """Refuse slices of which two claim to be the same object, since nobody can say which one is right."""
+    seen: dict[str, DicomHeader] = {}
+    for header in slices:
+        other = seen.setdefault(header.sop_uid, header) if header.sop_uid else header
+        if other is not header:
+            raise SourceRefused(
+                f"{other.path.name} and {header.path.name} are different files of one SOP Instance UID {header.sop_uid}"
+            )
+
+
+def _require_sound(header: DicomHeader) -> None:
+    if header.fault:
+        raise SourceRefused(f"{header.path.name}: {header.fault}")
+
+
+def _planes(headers: Iterable[DicomHeader]) -> list[Plane]:
+    return [header.plane for header in headers if header.plane is not None]
+
+
+def _name(slices: Slices) -> str:
+    return named([header.path for header in slices])
+
+
+def _refusal(slices: Slices, error: SourceRefused) -> Refusal:
+    return Refusal(tuple(header.path for header in slices), str(error))
+
+
+def _is_copy(one: DicomHeader, other: DicomHeader) -> bool:
+    ours, theirs = read_files([one.path])[0], read_files([other.path])[0]
+    return ours.sha256 == theirs.sha256

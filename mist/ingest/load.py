@@ -1,0 +1,44 @@
+"""A scan to be into a scan, whatever its format.
+
+The rule: one table says who reads what, and everything that goes wrong in a reader is a refusal of that scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mist.ingest.arrays import read_array
+from mist.ingest.dicom import read_dicom
+from mist.ingest.nifti import read_nifti
+from mist.ingest.pictures import read_picture
+from mist.ingest.refusal import refusing
+from mist.ingest.source import DecodedSource, ScanTask, SourceFile, SourceKind, SourceScan, read_files
+from mist.ingest.tiff import read_tiff
+
+_READERS = {
+    SourceKind.DICOM: lambda task: read_dicom(task.paths),
+    SourceKind.NIFTI: lambda task: read_nifti(task.paths[0]),
+    SourceKind.PICTURE: lambda task: read_picture(task.paths[0], is_mask=task.is_mask),
+    SourceKind.TIFF: lambda task: read_tiff(task.paths[0], is_mask=task.is_mask),
+    SourceKind.NUMPY: lambda task: read_array(task.paths[0]),
+}
+"""How each kind of source is read."""
+
+
+def load_scan(task: ScanTask, files: Sequence[SourceFile] | None = None) -> SourceScan:
+    """The scan that `task` describes.
+
+    Parameters
+    ----------
+    files
+        What `read_files` says of the task's paths, where that is known already.
+
+    Raises
+    ------
+    SourceRefused
+        It cannot be read, or not exactly; the message names the source.
+    """
+    with refusing(task.source):
+        decoded: DecodedSource = _READERS[task.kind](task)
+        known = tuple(files) if files is not None else read_files(task.paths)
+    return SourceScan(task.scan_id, task.is_mask, decoded, known)

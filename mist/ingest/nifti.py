@@ -1,0 +1,90 @@
+"""NIfTI files into volumes.
+
+The rule: voxels are those stored in the file, before scl_slope and scl_inter, which go to `Rescale`. The file's axes
+(i, j, k, t) become (t, z, y, x); a file with RGB voxels gets a colour axis. Knows nothing of scan ids.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from nibabel.arrayproxy import ArrayProxy
+
+from mist.errors import SourceRefused
+from mist.geometry import Geometry, Space, geometry_from_nifti
+from mist.ingest.sample_type import to_voxels
+from mist.ingest.source import DecodedSource
+from mist.scan import Display
+from mist.volume import Rescale, Volume, Voxels
+
+_MILLIMETRES = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
+"""Length of the units that a header may name; where it names none, all tools take millimetres."""
+
+_GZIP_MARK = b"\x1f\x8b"
+
+_AXES = ("x", "yx", "zyx", "tzyx")
+"""The axes of a file with one to four dimensions."""
+
+Image = nib.Nifti1Image | nib.Nifti2Image
+
+
+def read_nifti(path: Path) -> DecodedSource:
+    """The volume in the file at `path`.
+
+    Raises
+    ------
+    SourceRefused
+        More than four dimensions, or voxels of a type that cannot be stored.
+    """
+    with path.open("rb") as file:
+        is_zipped = file.read(2) == _GZIP_MARK
+    with gzip.open(path) if is_zipped else path.open("rb") as stream:
+        image = _image_type(stream).from_stream(stream)
+        proxy = image.dataobj
+        if not isinstance(proxy, ArrayProxy):
+            raise SourceRefused(f"its voxels come as {type(proxy).__name__}, not as stored")
+        voxels, axes = _oriented(np.asarray(proxy.get_unscaled()))
+    rescale = Rescale(float(proxy.slope), float(proxy.inter))
+    return DecodedSource(Volume(voxels, axes, _geometry(image), rescale), _display(image))
+
+
+def _image_type(stream: gzip.GzipFile | BinaryIO) -> type[Image]:
+    """NIfTI-1 or NIfTI-2, by the mark at byte 4; the stream is left at its start."""
+    head = stream.read(8)
+    stream.seek(0)
+    return nib.Nifti2Image if head[4:7] == b"n+2" else nib.Nifti1Image
+
+
+def _oriented(stored: npt.NDArray[Any]) -> tuple[Voxels, str]:
+    """Stored voxels (i, j, k, t) as (t, z, y, x) with a colour axis where they are structures, and their axes."""
+    names = stored.dtype.names
+    colour = "c" if names else ""
+    while stored.ndim > len(_AXES) and stored.shape[-1] == 1:
+        stored = stored[..., 0]
+    if not 1 <= stored.ndim <= len(_AXES):
+        raise SourceRefused(f"NIfTI of shape {stored.shape} has more dimensions than x, y, z and time")
+    turned = stored.T  # (t, z, y, x)
+    if names:
+        turned = np.stack([turned[name] for name in names], axis=-1)
+    return to_voxels(turned), _AXES[stored.ndim - 1] + colour
+
+
+def _geometry(image: Image) -> Geometry:
+    """Where the voxels lie; only a coded transform says anything of a patient (NIfTI-1, methods 2 and 3)."""
+    header = image.header
+    is_placed = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
+    unit = header.get_xyzt_units()[0]
+    affine = np.diag([*[_MILLIMETRES[unit]] * 3, 1.0]) @ image.affine
+    return geometry_from_nifti(affine, Space.PATIENT if is_placed else Space.LOCAL)
+
+
+def _display(image: Image) -> Display:
+    low, high = float(image.header["cal_min"]), float(image.header["cal_max"])
+    if not np.isfinite((low, high)).all() or high <= low:
+        return Display()
+    return Display(window_center=(low + high) / 2, window_width=high - low)

@@ -1,0 +1,66 @@
+"""PNG and JPEG files into flat images.
+
+The rule: samples are those in the file: 16 bits stay 16, transparency stays a channel, one bit becomes 0 and 1. Palette
+pictures become the colours that they show, except in a mask, whose indices are the labels. JPEG samples are what Pillow
+decodes. EXIF orientation is not applied: it turns the picture that is shown, not the samples that are stored.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from mist.errors import SourceRefused
+from mist.geometry import geometry_of_indices
+from mist.ingest.sample_type import to_voxels
+from mist.ingest.source import DecodedSource
+from mist.volume import Volume, Voxels
+
+_DEEP_COLOUR_TYPES = frozenset({2, 4, 6})
+"""PNG colour types (RGB, grey with alpha, RGBA) that Pillow cuts to 8 bits where the file has 16."""
+
+_MODES = frozenset({"1", "L", "LA", "I;16", "I;16B", "I", "F", "RGB", "RGBA"})
+"""Pillow's modes whose arrays hold the samples of the file."""
+
+
+def read_picture(path: Path, *, is_mask: bool) -> DecodedSource:
+    """The image in the file at `path`.
+
+    Raises
+    ------
+    SourceRefused
+        An animation, a colour space other than grey and RGB, or a picture so large that it may be meant to exhaust
+        memory (by Pillow's `MAX_IMAGE_PIXELS`).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path) as picture:
+            samples = _deep_samples(path) if _is_deep_colour(path) else _samples(picture, is_mask=is_mask)
+    voxels = to_voxels(samples)
+    return DecodedSource(Volume(voxels, "yx" if voxels.ndim == 2 else "yxc", geometry_of_indices()))
+
+
+def _is_deep_colour(path: Path) -> bool:
+    """Whether this is a PNG with 16 bits a channel and several channels (PNG 11.2.1: depth and colour type in IHDR)."""
+    with path.open("rb") as stream:
+        head = stream.read(26)
+    return head.startswith(b"\x89PNG") and head[24] == 16 and head[25] in _DEEP_COLOUR_TYPES
+
+
+def _deep_samples(path: Path) -> Voxels:
+    return np.asarray(imagecodecs.png_decode(path.read_bytes()))
+
+
+def _samples(picture: Image.Image, *, is_mask: bool) -> Voxels:
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1:
+        raise SourceRefused(f"an animation of {frames} frames; save each one as a picture")
+    if picture.mode == "P" and not is_mask:
+        picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    if picture.mode not in _MODES and not (picture.mode == "P" and is_mask):
+        raise SourceRefused(f"a picture in the colour space {picture.mode}; convert it to grey or RGB")
+    return np.asarray(picture)

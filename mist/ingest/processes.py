@@ -1,0 +1,74 @@
+"""Jobs on several processor cores.
+
+The rule: processes are started anew (`spawn`) and never forked, since the object store's runtime does not survive a
+fork. A process that dies in the middle of foreign bytes costs one job: the jobs that were running are done again, each
+in a process of its own, and the one that kills it is refused.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+from mist.ingest.worker import Job, Result, do_job, refused
+
+JOBS_AHEAD = 2
+"""Jobs handed to the pool for each worker: one being done and one waiting, so that memory stays bounded."""
+
+Unfinished = tuple[list[Job], list[Job]]
+"""The jobs that were running when a process died, and those not yet begun."""
+
+
+def do_jobs(jobs: Sequence[Job], workers: int) -> Iterator[list[Result]]:
+    """The results of `jobs`, as they are done; in this process where one worker or one job is all there is.
+
+    Raises
+    ------
+    StoreError
+        The store failed; jobs not yet begun are dropped.
+    """
+    if workers == 1 or len(jobs) == 1:
+        yield from map(do_job, jobs)
+        return
+    waiting = list(jobs)
+    while waiting:
+        suspects, waiting = yield from _do_in_pool(waiting, workers)
+        yield from map(_do_alone, suspects)
+
+
+def _do_in_pool(jobs: Sequence[Job], workers: int) -> Generator[list[Result], None, Unfinished]:
+    """Do `jobs` until all are done, or a process dies."""
+    waiting: deque[Job] = deque(jobs)
+    running: dict[Future[list[Result]], Job] = {}
+    pool = _pool(min(workers, len(jobs)))
+    try:
+        while waiting or running:
+            while waiting and len(running) < JOBS_AHEAD * workers:
+                future = pool.submit(do_job, waiting[0])
+                running[future] = waiting.popleft()
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield future.result()
+                del running[future]
+    except BrokenProcessPool:
+        return list(running.values()), list(waiting)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [], []
+
+
+def _do_alone(job: Job) -> list[Result]:
+    """Do a job in a process of its own; refuse it if that process dies."""
+    try:
+        with _pool(1) as pool:
+            return pool.submit(do_job, job).result()
+    except BrokenProcessPool:
+        return refused(
+            job, f"{job.tasks[0].source}: the process that decoded it died: out of memory, or a decoder crashed"
+        )
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))

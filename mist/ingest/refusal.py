@@ -1,0 +1,46 @@
+"""Failures of foreign bytes as refusals.
+
+The rule: a file from outside may make a parser raise anything; whatever it raises becomes one `SourceRefused` that
+names the file and gives the cause in one line. Knows no format.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mist.errors import SourceRefused
+
+MAX_CAUSE_CHARACTERS = 300
+"""A parser's message is cut here: some quote the whole of what they could not read."""
+
+
+@contextmanager
+def refusing(name: str) -> Iterator[None]:
+    """Turn every exception raised inside into a refusal of the source called `name`, and let no warning out.
+
+    Parsers warn of headers that break their standard in ways that do not touch the voxels (a padded value, a wrong VR):
+    real archives are full of these. What does touch the voxels raises, or is checked by our own code.
+
+    Raises
+    ------
+    SourceRefused
+        Anything was raised inside.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except Exception as error:
+            raise SourceRefused(f"{name}: {cause(error)}") from error
+
+
+def cause(error: Exception) -> str:
+    """What went wrong, in one line; with the kind of error where that is not one of ours and says more."""
+    text = " ".join(str(error).split())
+    if len(text) > MAX_CAUSE_CHARACTERS:
+        text = text[:MAX_CAUSE_CHARACTERS] + "..."
+    if isinstance(error, SourceRefused):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

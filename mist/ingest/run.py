@@ -1,0 +1,172 @@
+"""Ingest: sources into a dataset.
+
+The rule: workers write objects, the caller's process commits rows, so a reader sees all of a scan or none of it. What
+the dataset has already is not decoded again, and nothing is committed where nothing changed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace as replaced
+from itertools import chain
+from pathlib import Path
+
+from mist.errors import DatasetNotFound, InvalidRequest
+from mist.ingest.discover import discover
+from mist.ingest.join import join_labels
+from mist.ingest.labels import read_labels
+from mist.ingest.processes import do_jobs
+from mist.ingest.report import IngestReport, OnProgress, Progress, ScanOutcome, ScanStatus
+from mist.ingest.source import Refusal, ScanTask, named
+from mist.ingest.worker import Job, Result
+from mist_storage.catalog import commit_rows
+from mist_storage.catalog_row import CatalogRow, Label
+from mist_storage.dataset import open_dataset, split_version
+from mist_storage.delta_table import WRITABLE_SCHEMES
+from mist_storage.store import Address
+
+COMMIT_ROWS = 256
+"""Rows in one commit: an interrupted ingest loses at most so many scans, and ten thousand scans make forty versions."""
+
+
+def ingest(  # noqa: PLR0913 - each is an option of the command
+    sources: Sequence[str | Path],
+    dataset_url: str,
+    *,
+    labels: str | Path | None = None,
+    workers: int | None = None,
+    dry_run: bool = False,
+    replace: bool = False,
+    on_progress: OnProgress | None = None,
+) -> IngestReport:
+    """Store the scans in `sources` in the dataset at `dataset_url`.
+
+    With several workers processes are started, which import the caller's main module: a script calls this below
+    `if __name__ == "__main__":`.
+
+    Parameters
+    ----------
+    sources
+        Files, and folders that are searched through.
+    dataset_url
+        `file://`, `s3://` or a path of a local folder; made where it does not exist.
+    labels
+        A CSV file: see `mist.ingest.labels`. Without one, what the dataset says of labels and masks stays.
+    workers
+        Processes, at least 1; as many as there are processor cores if None.
+    dry_run
+        Read and check everything, store nothing.
+    replace
+        Whether a scan takes the place of one with the same id and other content, which is refused otherwise.
+    on_progress
+        Told of each source when it is done.
+
+    Raises
+    ------
+    InvalidRequest
+        A source or the labels cannot be used, or the dataset cannot be written to.
+    StoreError
+        The store failed. Rows committed before stay; nothing else is visible.
+    """
+    _require_usable(dataset_url, workers)
+    discovery = discover(sources)
+    if labels is not None:
+        discovery = join_labels(discovery, read_labels(labels))
+    rows = _existing_rows(dataset_url, discovery.tasks)
+    tasks = discovery.tasks if labels is not None else [_as_stored(task, rows) for task in discovery.tasks]
+    jobs = [_job(bundle, rows, Job(dataset_url, (), {}, replace, dry_run)) for bundle in bundles(tasks)]
+    results = do_jobs(jobs, workers or os.cpu_count() or 1)
+    current = ([_relabelled(result, rows) for result in bundle] for bundle in results)
+    stored = _committed(current, None if dry_run else dataset_url)
+    refused = [_outcome(refusal) for refusal in discovery.refusals]
+    total = len(refused) + len(tasks)
+    outcomes = [
+        _told(outcome, done, total, on_progress) for done, outcome in enumerate(chain(refused, stored), start=1)
+    ]
+    return IngestReport(tuple(sorted(outcomes, key=lambda o: (o.scan_id, o.source))), len(discovery.skipped))
+
+
+def bundles(tasks: Iterable[ScanTask]) -> list[tuple[ScanTask, ...]]:
+    """The tasks that are stored together or not at all: an image and its mask; any other by itself."""
+    by_id = {task.scan_id: task for task in tasks}
+    masks = {task.mask for task in by_id.values() if task.mask in by_id}
+    return [
+        (task, by_id[task.mask]) if task.mask in masks and task.mask is not None else (task,)
+        for task in by_id.values()
+        if task.scan_id not in masks
+    ]
+
+
+def _require_usable(dataset_url: str, workers: int | None) -> None:
+    if workers is not None and workers < 1:
+        raise InvalidRequest(f"an ingest needs at least 1 worker, not {workers}")
+    if split_version(dataset_url)[1] is not None:
+        raise InvalidRequest(
+            f"{dataset_url} names a version, and versions never change; leave out the @ and the number"
+        )
+    if Address.parse(dataset_url).scheme not in WRITABLE_SCHEMES:
+        places = " or ".join(f"{scheme}://" for scheme in WRITABLE_SCHEMES)
+        raise InvalidRequest(f"{dataset_url}: a dataset is written to {places}")
+
+
+def _existing_rows(dataset_url: str, tasks: Iterable[ScanTask]) -> dict[str, CatalogRow]:
+    """The rows that the dataset has for `tasks`, by scan id; none where there is no dataset yet."""
+    try:
+        catalog = open_dataset(dataset_url).catalog
+    except DatasetNotFound:
+        return {}
+    return {task.scan_id: catalog.row(task.scan_id) for task in tasks if task.scan_id in catalog}
+
+
+def _as_stored(task: ScanTask, rows: Mapping[str, CatalogRow]) -> ScanTask:
+    """`task` with the labels and masks that the dataset has for it."""
+    row = rows.get(task.scan_id)
+    if row is None:
+        return task
+    is_mask = task.is_mask or row.mask_of is not None
+    return replaced(task, is_mask=is_mask, mask=row.mask, mask_of=row.mask_of, labels=row.labels)
+
+
+def _job(tasks: tuple[ScanTask, ...], rows: Mapping[str, CatalogRow], pattern: Job) -> Job:
+    known = {task.scan_id: rows[task.scan_id].source_sha256 for task in tasks if task.scan_id in rows}
+    return replaced(pattern, tasks=tasks, known=known)
+
+
+def _relabelled(result: Result, rows: Mapping[str, CatalogRow]) -> Result:
+    """`result` with a new row where the dataset has the scan but other labels."""
+    if result.outcome.status is not ScanStatus.UNCHANGED:
+        return result
+    row, task = rows[result.task.scan_id], result.task
+    same = (row.mask, row.mask_of, _given(row.labels)) == (task.mask, task.mask_of, _given(task.labels))
+    if same:
+        return result
+    new = replaced(row, mask=task.mask, mask_of=task.mask_of, labels=task.labels)
+    return Result(task, replaced(result.outcome, status=ScanStatus.RELABELLED), new)
+
+
+def _committed(results: Iterable[Sequence[Result]], dataset_url: str | None) -> Iterator[ScanOutcome]:
+    """The outcomes of `results`, whose rows are committed by and by; nowhere without a dataset."""
+    pending: list[CatalogRow] = []
+    for bundle in results:
+        pending += [result.row for result in bundle if result.row is not None]
+        if dataset_url is not None and len(pending) >= COMMIT_ROWS:
+            commit_rows(dataset_url, pending)
+            pending = []
+        yield from (result.outcome for result in bundle)
+    if dataset_url is not None and pending:
+        commit_rows(dataset_url, pending)
+
+
+def _given(labels: Mapping[str, Label]) -> dict[str, Label]:
+    return {name: value for name, value in labels.items() if value is not None}
+
+
+def _outcome(refusal: Refusal) -> ScanOutcome:
+    return ScanOutcome("", named(refusal.paths), ScanStatus.REFUSED, refusal.reason)
+
+
+def _told(outcome: ScanOutcome, done: int, total: int, on_progress: OnProgress | None) -> ScanOutcome:
+    if on_progress is not None:
+        on_progress(Progress(done, total, outcome))
+    return outcome

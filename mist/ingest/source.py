@@ -1,0 +1,162 @@
+"""What ingest passes from step to step: files, a scan to be, a scan.
+
+The rule: a `ScanTask` is found by reading headers only, is small and crosses process borders; a `SourceScan` holds
+voxels and does not. Knows no format and no store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from mist.codec import Json
+from mist.errors import InvalidRequest
+from mist.scan import Display, canonical_json
+from mist.volume import Volume
+from mist_storage.catalog_row import Label
+
+INGEST_VERSION = 1
+"""Raised when the same files come to give another scan, so that they are not taken for unchanged."""
+
+
+class SourceKind(StrEnum):
+    """How the files of a scan are read."""
+
+    DICOM = "dicom"
+    NIFTI = "nifti"
+    PICTURE = "picture"
+    """PNG or JPEG."""
+    TIFF = "tiff"
+    NUMPY = "numpy"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of a scan, as it was when the scan was made from it."""
+
+    name: str
+    """Its path below the folder that holds all files of the scan, with `/` between parts."""
+    bytes: int
+    """Its size."""
+    sha256: str
+    """SHA-256 of its content, as 64 hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanTask:
+    """A scan to be: which files make it, and what is known of it without reading voxels.
+
+    Parameters
+    ----------
+    scan_id
+        What users type: stable, and safe as a part of a URL and of an object's key.
+    kind
+        How the files are read.
+    paths
+        The files, absolute; the slices of a stack in the order in which they stack.
+    is_mask
+        Whether the voxels are labels.
+    mask
+        The scan that is this scan's mask.
+    mask_of
+        The scan whose mask this scan is.
+    labels
+        Values of the catalog's label columns.
+
+    Raises
+    ------
+    InvalidRequest
+        There are no paths.
+    """
+
+    scan_id: str
+    kind: SourceKind
+    paths: tuple[Path, ...]
+    is_mask: bool = False
+    mask: str | None = None
+    mask_of: str | None = None
+    labels: Mapping[str, Label] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise InvalidRequest(f"scan {self.scan_id!r} has no files")
+
+    @property
+    def source(self) -> str:
+        """The files, named in few words."""
+        return named(self.paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Files that will not be stored."""
+
+    paths: tuple[Path, ...]
+    """The files, absolute."""
+    reason: str
+    """Why, in one line that names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedSource:
+    """What the files of a scan say."""
+
+    volume: Volume
+    """Voxels as the source has them, and where they lie."""
+    display: Display = field(default_factory=Display)
+    """How the source wishes to be shown."""
+    modality: str = ""
+    """DICOM's Modality; empty where the source is silent."""
+    body_part: str = ""
+    """DICOM's Body Part Examined; empty where the source is silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceScan:
+    """One scan, ready to be stored."""
+
+    scan_id: str
+    """See `ScanTask`."""
+    is_mask: bool
+    """Whether the voxels are labels, which get the wavelet that filters nothing."""
+    decoded: DecodedSource
+    """What the files say."""
+    files: tuple[SourceFile, ...]
+    """The files themselves."""
+
+
+def read_files(paths: Sequence[Path]) -> tuple[SourceFile, ...]:
+    """Sizes and hashes of the files at `paths`.
+
+    Raises
+    ------
+    OSError
+        One cannot be read.
+    """
+    folder = Path(os.path.commonpath([path.parent for path in paths]))
+    return tuple(_read_file(path, path.relative_to(folder).as_posix()) for path in paths)
+
+
+def _read_file(path: Path, name: str) -> SourceFile:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+        return SourceFile(name, stream.tell(), digest.hexdigest())
+
+
+def source_digest(files: Sequence[SourceFile], *, is_mask: bool) -> str:
+    """SHA-256, hex, by which an unchanged source is known again, whatever its files are called and in any order."""
+    hashes: list[Json] = [*sorted(file.sha256 for file in files)]
+    content: Json = {"files": hashes, "is_mask": is_mask, "version": INGEST_VERSION}
+    return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
+def named(paths: Sequence[Path]) -> str:
+    """Some files, in few words: the first one's name, and how many more there are."""
+    first, more = paths[0].name, len(paths) - 1
+    if not more:
+        return first
+    return f"{first} and {more} more {'file' if more == 1 else 'files'}"

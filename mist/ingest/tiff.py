@@ -1,0 +1,72 @@
+"""TIFF files into flat images, or into frames where a file has several pages.
+
+The rule: samples are those in the file, of any depth; pages become frames only where all of them agree. Knows nothing
+of the spacing that TIFF tags claim: they nearly always hold the printer's 72 dots an inch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tifffile import PHOTOMETRIC, TiffFile, TiffPage
+
+from mist.errors import SourceRefused
+from mist.geometry import geometry_of_indices
+from mist.ingest.sample_type import to_voxels
+from mist.ingest.source import DecodedSource
+from mist.scan import Display
+from mist.volume import Volume, Voxels
+
+_GREY = frozenset({PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE})
+_COLOUR = frozenset({PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR})
+_AXES = {"YX": "yx", "YXS": "yxc", "SYX": "yxc"}
+"""tifffile's names of a page's axes, and a volume's; S is the colour."""
+
+
+def read_tiff(path: Path, *, is_mask: bool) -> DecodedSource:
+    """The image, or the frames, in the file at `path`. A mask in palette colours keeps its indices.
+
+    Raises
+    ------
+    SourceRefused
+        Pages differ, the colour space is neither grey nor RGB, or a page is so large that it may be meant to exhaust
+        memory (by Pillow's `MAX_IMAGE_PIXELS`).
+    """
+    with TiffFile(path) as tiff:
+        pages = [page for page in tiff.pages if isinstance(page, TiffPage)]
+        _require_agreement(pages, len(tiff.pages))
+        first = pages[0]
+        _require_plain(first, is_mask=is_mask)
+        frames = [_samples(page) for page in pages]
+    axes, voxels = _AXES[first.axes], frames[0]
+    if len(frames) > 1:
+        axes, voxels = "t" + axes, np.stack(frames)
+    display = Display(inverted=first.photometric == PHOTOMETRIC.MINISWHITE)
+    return DecodedSource(Volume(to_voxels(voxels), axes, geometry_of_indices()), display)
+
+
+def _require_agreement(pages: list[TiffPage], count: int) -> None:
+    forms = {(page.shape, page.axes, page.dtype, page.photometric) for page in pages}
+    if len(pages) != count or len(forms) != 1:
+        shapes = ", ".join(sorted({str(page.shape) for page in pages}))
+        raise SourceRefused(
+            f"its {count} pages differ in size, type or colour (sizes: {shapes}); save each one as a file"
+        )
+
+
+def _require_plain(page: TiffPage, *, is_mask: bool) -> None:
+    """Refuse a page whose samples are not plain grey, RGB or labels."""
+    taken = _GREY | _COLOUR | ({PHOTOMETRIC.PALETTE} if is_mask else frozenset())
+    if page.photometric not in taken or page.axes not in _AXES:
+        kind = PHOTOMETRIC(page.photometric).name
+        raise SourceRefused(f"a TIFF of colour space {kind} and axes {page.axes}; convert it to grey or RGB")
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and page.size > limit:
+        raise SourceRefused(f"a page of {page.size} samples; at most {limit} are taken")
+
+
+def _samples(page: TiffPage) -> Voxels:
+    samples = page.asarray()
+    return np.moveaxis(samples, 0, -1) if page.axes == "SYX" else samples  # (y, x, colour)

@@ -1,0 +1,181 @@
+"""One job of an ingest: a scan, with its mask if it has one, from files to stored objects.
+
+The rule: a job is data in and data out, so that it runs in any process. It writes objects and never the catalog; what
+it returns becomes visible only when its rows are committed. Nothing of a job is stored unless all of it can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from mist.errors import SourceRefused
+from mist.ingest.load import load_scan
+from mist.ingest.refusal import refusing
+from mist.ingest.report import ScanOutcome, ScanStatus
+from mist.ingest.source import ScanTask, SourceFile, SourceScan, read_files, source_digest
+from mist.samples import to_integers
+from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET
+from mist_storage.catalog_row import CatalogRow
+from mist_storage.scan_writer import EncodingFailed, write_scan
+from mist_storage.store import Store, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to store.
+
+    Parameters
+    ----------
+    dataset_url
+        The dataset.
+    tasks
+        The scan, and its mask.
+    known
+        Of the scans that the dataset has already: the digest of the source, by scan id.
+    replace
+        Whether a scan of other content gives way.
+    dry_run
+        Whether to do everything but the storing.
+    """
+
+    dataset_url: str
+    tasks: tuple[ScanTask, ...]
+    known: Mapping[str, str]
+    replace: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one task of a job."""
+
+    task: ScanTask
+    """The task."""
+    outcome: ScanOutcome
+    """What to report."""
+    row: CatalogRow | None = None
+    """The row to commit, if it was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A task whose source has been read."""
+
+    task: ScanTask
+    files: tuple[SourceFile, ...]
+    scan: SourceScan | None
+    """None where the dataset has it already."""
+
+    @property
+    def digest(self) -> str:
+        return source_digest(self.files, is_mask=self.task.is_mask)
+
+    @property
+    def source_bytes(self) -> int:
+        return sum(file.bytes for file in self.files)
+
+
+def do_job(job: Job) -> list[Result]:
+    """Do `job`; what cannot be stored is in the results, one for each task in its order.
+
+    Raises
+    ------
+    StoreError
+        The store failed.
+    """
+    try:
+        prepared = [_prepare(task, job) for task in job.tasks]
+        _require_alike([item.scan for item in prepared if item.scan is not None])
+        return [_finish(item, job) for item in prepared]
+    except (SourceRefused, EncodingFailed) as error:
+        return refused(job, str(error))
+
+
+def refused(job: Job, reason: str) -> list[Result]:
+    """The results of a job of which nothing is stored."""
+    return [
+        Result(task, ScanOutcome(task.scan_id, task.source, ScanStatus.REFUSED, _reason(task, job, reason)))
+        for task in job.tasks
+    ]
+
+
+def _reason(task: ScanTask, job: Job, reason: str) -> str:
+    """`reason`, led by the scan's own name where the fault may be that of the other scan of the job."""
+    return (
+        reason if len(job.tasks) == 1 or reason.startswith(task.source) else f"{task.source}, with its pair: {reason}"
+    )
+
+
+def _prepare(task: ScanTask, job: Job) -> _Prepared:
+    """Read the source of `task`, and decode it unless the dataset has it.
+
+    Raises
+    ------
+    SourceRefused
+        It cannot be read, or the dataset has a scan of that id from other files.
+    """
+    with refusing(task.source):
+        files = read_files(task.paths)
+    known = job.known.get(task.scan_id)
+    if known == source_digest(files, is_mask=task.is_mask):
+        return _Prepared(task, files, None)
+    if known is not None and not job.replace:
+        raise SourceRefused(
+            f"{task.source}: the dataset has scan {task.scan_id!r} from other content; "
+            "ask to replace it, or give this source another name"
+        )
+    return _Prepared(task, files, load_scan(task, files))
+
+
+def _require_alike(scans: Sequence[SourceScan]) -> None:
+    """Refuse an image and a mask of other size: one of them is not what the labels say."""
+    shapes = {scan.decoded.volume.spatial_shape for scan in scans}
+    if len(shapes) > 1:
+        found = ", ".join(f"{scan.scan_id} has {scan.decoded.volume.spatial_shape}" for scan in scans)
+        raise SourceRefused(f"an image and its mask differ in shape (z, y, x): {found}")
+
+
+def _finish(item: _Prepared, job: Job) -> Result:
+    """Store what has been prepared, unless the dataset has it."""
+    if item.scan is None:
+        return _result(item, ScanStatus.UNCHANGED)
+    try:
+        if job.dry_run:
+            to_integers(item.scan.decoded.volume.voxels)
+            return _result(item, ScanStatus.PLANNED)
+        return _result(item, ScanStatus.STORED, _store(open_store(job.dataset_url), item, item.scan))
+    except SourceRefused as error:  # samples that have no exact form show only now
+        raise SourceRefused(f"{item.task.source}: {error}") from error
+
+
+def _result(item: _Prepared, status: ScanStatus, row: CatalogRow | None = None) -> Result:
+    stored_bytes = row.stored_bytes if row is not None else 0
+    task = item.task
+    outcome = ScanOutcome(task.scan_id, task.source, status, "", item.source_bytes, stored_bytes)
+    return Result(task, outcome, row)
+
+
+def _store(store: Store, item: _Prepared, scan: SourceScan) -> CatalogRow:
+    """Write the objects of `scan`; the row that makes them a scan."""
+    stored = write_scan(
+        store,
+        scan.scan_id,
+        scan.decoded.volume,
+        wavelet=MASK_WAVELET if scan.is_mask else IMAGE_WAVELET,
+        display=scan.decoded.display,
+        sources=[asdict(file) for file in item.files],
+    )
+    return CatalogRow(
+        scan_id=stored.scan_id,
+        digest=stored.digest,
+        header=stored.header,
+        modality=scan.decoded.modality,
+        body_part=scan.decoded.body_part,
+        mask=item.task.mask,
+        mask_of=item.task.mask_of,
+        source_sha256=item.digest,
+        source_bytes=item.source_bytes,
+        stored_bytes=stored.stored_bytes,
+        labels=item.task.labels,
+    )

@@ -1,0 +1,47 @@
+"""What an ingest did, as a table and as JSON."""
+
+from __future__ import annotations
+
+from mist.console import say, say_table, size
+from mist.ingest.report import IngestReport, ScanOutcome, ScanStatus
+
+SHOWN_REFUSALS = 50
+"""Refusals listed in the table; `--json` has them all."""
+
+
+def summary(report: IngestReport) -> None:
+    """Print how many scans became what, bytes in and stored, and each refusal with its reason."""
+    counts = {status.value: report.count(status) for status in ScanStatus}
+    rows = [{"outcome": name, "scans": count} for name, count in counts.items() if count]
+    say_table("Ingest", [*rows, {"outcome": "files skipped", "scans": report.skipped}], right=["scans"])
+    stored = [outcome for outcome in report.outcomes if outcome.status is ScanStatus.STORED]
+    if stored:
+        source, kept = sum(outcome.source_bytes for outcome in stored), report.stored_bytes
+        say(f"{size(source)} of source files are stored in {size(kept)}, {kept / max(source, 1):.1%}")
+    refused = report.refused
+    if refused:
+        say_table("Refused", [{"source": o.source, "reason": o.reason} for o in refused[:SHOWN_REFUSALS]])
+    if len(refused) > SHOWN_REFUSALS:
+        say(f"and {len(refused) - SHOWN_REFUSALS} more, which --json lists")
+
+
+def summary_json(report: IngestReport) -> dict[str, object]:
+    """The same, with every scan."""
+    return {
+        "counts": {status.value: report.count(status) for status in ScanStatus},
+        "skipped_files": report.skipped,
+        "source_bytes": report.source_bytes,
+        "stored_bytes": report.stored_bytes,
+        "scans": [_as_json(outcome) for outcome in report.outcomes],
+    }
+
+
+def _as_json(outcome: ScanOutcome) -> dict[str, object]:
+    return {
+        "scan_id": outcome.scan_id or None,
+        "source": outcome.source,
+        "status": outcome.status.value,
+        "reason": outcome.reason or None,
+        "source_bytes": outcome.source_bytes,
+        "stored_bytes": outcome.stored_bytes,
+    }

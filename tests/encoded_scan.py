@@ -1,0 +1,75 @@
+"""A scan held in memory: volumes to encoded blocks and back, with the pure core alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mist.blocks import BlockLayout, block_shape_for, gather
+from mist.codec import decode_block, encode_block
+from mist.plan import make_plan
+from mist.pyramid import Pyramid, Triple
+from mist.reconstruct import Reconstruction, decompose
+from mist.request import Request
+from mist.samples import to_integers
+from mist.scan import Display, ScanHeader, StoredLevel
+from mist.volume import Volume, plane_counts, to_planes
+from mist.wavelet import IMAGE_WAVELET, coefficient_dtype, wavelet_named
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedScan:
+    """What would be stored."""
+
+    header: ScanHeader
+    """What a reader must know."""
+    blocks: tuple[bytes, ...]
+    """The blocks' bytes, by number."""
+
+    def read(self, request: Request) -> Volume:
+        """What `request` asks for, from no other blocks than those that the reconstruction wants."""
+        plan = make_plan(self.header, request)
+        reconstruction = Reconstruction(self.header, plan)
+        for level in range(self.header.pyramid.coarsest, plan.level - 1, -1):
+            self.refine(reconstruction, level)
+        return reconstruction.volume()
+
+    def refine(self, reconstruction: Reconstruction, level: int) -> None:
+        """One step of a reconstruction."""
+        dtype, shape = self.header.coefficients, self.header.block_shape
+        wanted = reconstruction.wanted(level)
+        reconstruction.refine([(block, decode_block(self.blocks[block.number], dtype, shape)) for block in wanted])
+
+
+def encode_scan(
+    volume: Volume,
+    wavelet: str = IMAGE_WAVELET,
+    halved: tuple[str, ...] | None = None,
+    block_shape: Triple | None = None,
+) -> EncodedScan:
+    """`volume` as it would be stored; the levels and blocks that MIST would choose, unless given."""
+    spacing = volume.geometry.spacing
+    shape = volume.spatial_shape
+    pyramid = Pyramid.for_spacing(shape, spacing) if halved is None else Pyramid(shape, halved)
+    frames, channels = plane_counts(volume.axes, volume.voxels.shape)
+    layout = BlockLayout(pyramid, frames * channels, block_shape or block_shape_for(volume.axes, pyramid))
+    integers, samples = to_integers(volume.voxels)
+    dtype = coefficient_dtype(samples.low, samples.high)
+    planes = np.ascontiguousarray(to_planes(integers, volume.axes), dtype)
+    stored = decompose(planes, layout, wavelet_named(wavelet))
+    encoded = {level: [encode_block(c) for _, c in gather(layout, level, stored[level])] for level in layout.levels}
+    ends = np.cumsum([sum(map(len, encoded[level])) for level in layout.levels])[::-1]
+    header = ScanHeader(
+        axes=volume.axes,
+        shape=volume.voxels.shape,
+        samples=samples,
+        geometry=volume.geometry,
+        rescale=volume.rescale,
+        display=Display(),
+        wavelet=wavelet,
+        halved=pyramid.halved,
+        block_shape=layout.block_shape,
+        levels=tuple(StoredLevel(int(end), "0" * 64) for end in ends),
+    )
+    return EncodedScan(header, tuple(block for level in layout.levels for block in encoded[level]))

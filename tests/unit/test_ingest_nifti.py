@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from mist.errors import SourceRefused
+from mist.geometry import Space, nifti_affine
+from mist.ingest.nifti import read_nifti
+from mist.scan import Display
+from mist.volume import Rescale
+
+AFFINE = np.array([[-0.8, 0.1, 0.0, 90.0], [0.1, 0.9, 0.2, -120.0], [0.0, -0.2, 1.5, -70.0], [0.0, 0.0, 0.0, 1.0]])
+
+
+def counted(*shape: int, dtype: str = "int16") -> npt.NDArray[Any]:
+    return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+
+
+def save(image: nib.Nifti1Image | nib.Nifti2Image, path: Path) -> Path:
+    nib.save(image, path)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+@pytest.mark.parametrize(("shape", "axes"), [((5, 4), "yx"), ((5, 4, 3), "zyx"), ((5, 4, 3, 2), "tzyx")])
+def test_the_axes_of_the_file_are_turned_around(tmp_path: Path, shape: tuple[int, ...], axes: str, ending: str) -> None:
+    stored = counted(*shape)
+
+    volume = read_nifti(save(nib.Nifti1Image(stored, AFFINE), tmp_path / f"a{ending}")).volume
+
+    assert volume.axes == axes
+    np.testing.assert_array_equal(volume.voxels, stored.T)
+
+
+def test_the_affine_is_that_of_nibabel(tmp_path: Path) -> None:
+    path = save(nib.Nifti1Image(counted(5, 4, 3), AFFINE), tmp_path / "a.nii")
+
+    geometry = read_nifti(path).volume.geometry
+
+    assert geometry.space is Space.PATIENT
+    np.testing.assert_array_equal(nifti_affine(geometry), nib.load(path).affine)  # type: ignore[attr-defined]
+
+
+def test_a_file_without_coded_transform_knows_its_spacing_alone(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(counted(5, 4, 3), None)
+    image.header.set_zooms((0.5, 0.75, 3.0))
+
+    geometry = read_nifti(save(image, tmp_path / "a.nii")).volume.geometry
+
+    assert geometry.space is Space.LOCAL
+    assert geometry.spacing == (3.0, 0.75, 0.5)
+
+
+def test_lengths_in_metres_become_millimetres(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(counted(5, 4, 3), np.diag([0.001, 0.002, 0.003, 1.0]))
+    image.header.set_xyzt_units("meter")
+
+    assert read_nifti(save(image, tmp_path / "a.nii")).volume.geometry.spacing == pytest.approx((3.0, 2.0, 1.0))
+
+
+def test_integers_stay_as_stored_and_their_scale_stands_beside_them(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(counted(5, 4, 3), AFFINE)
+    image.header.set_slope_inter(0.5, -3.0)
+    path = save(image, tmp_path / "a.nii")
+    raw = bytearray(path.read_bytes())
+    raw[112:120] = np.array([0.5, -3.0], "<f4").tobytes()  # scl_slope and scl_inter
+    path.write_bytes(raw)
+
+    volume = read_nifti(path).volume
+
+    assert volume.rescale == Rescale(0.5, -3.0)
+    assert volume.voxels.dtype == np.int16
+    np.testing.assert_array_equal(volume.values(), nib.load(path).get_fdata().T)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("stored", "dtype"),
+    [
+        (counted(5, 4, 3, dtype="float32") / 7, "float32"),
+        (counted(5, 4, 3, dtype=">f4"), "float32"),
+        (counted(5, 4, 3, dtype=">i2"), "int16"),
+        (counted(5, 4, 3, dtype="int64"), "int32"),
+    ],
+)
+def test_samples_become_native_and_keep_their_values(tmp_path: Path, stored: npt.NDArray[Any], dtype: str) -> None:
+    header = nib.Nifti1Header(endianness=">" if stored.dtype.byteorder == ">" else "<")
+    image = nib.Nifti1Image(stored, AFFINE, header, dtype=stored.dtype)
+
+    voxels = read_nifti(save(image, tmp_path / "a.nii")).volume.voxels
+
+    assert voxels.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(voxels, stored.T)
+
+
+def test_rgb_voxels_become_a_colour_axis(tmp_path: Path) -> None:
+    colours = counted(5, 4, 3, 3, dtype="uint8")
+    stored = np.ascontiguousarray(colours).view([("R", "u1"), ("G", "u1"), ("B", "u1")])[..., 0]
+
+    volume = read_nifti(save(nib.Nifti1Image(stored, AFFINE), tmp_path / "a.nii")).volume
+
+    assert volume.axes == "zyxc"
+    np.testing.assert_array_equal(volume.voxels, colours.transpose(2, 1, 0, 3))
+
+
+def test_nifti_2_is_read_like_nifti_1(tmp_path: Path) -> None:
+    volume = read_nifti(save(nib.Nifti2Image(counted(5, 4, 3), AFFINE), tmp_path / "a.nii")).volume
+
+    np.testing.assert_array_equal(volume.voxels, counted(5, 4, 3).T)
+
+
+def test_the_calibrated_range_becomes_the_window(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(counted(5, 4, 3), AFFINE)
+    image.header["cal_min"], image.header["cal_max"] = 10, 50
+
+    assert read_nifti(save(image, tmp_path / "a.nii")).display == Display(30.0, 40.0)
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        (counted(5, 4, 3, dtype="complex64"), "samples of type complex64 cannot be stored"),
+        (counted(5, 4, 3, dtype="int64") << 40, "int64 samples .* do not fit in int32"),
+        (counted(5, 4, 3, 2, 2), "more dimensions than x, y, z and time"),
+    ],
+)
+def test_what_a_volume_cannot_hold_is_refused(tmp_path: Path, stored: npt.NDArray[Any], reason: str) -> None:
+    path = save(nib.Nifti1Image(stored, AFFINE, dtype=stored.dtype), tmp_path / "a.nii")
+
+    with pytest.raises(SourceRefused, match=reason):
+        read_nifti(path)
+
+
+def test_the_format_is_told_by_content_and_not_by_name(tmp_path: Path) -> None:
+    path = save(nib.Nifti1Image(counted(5, 4, 3), AFFINE), tmp_path / "a.nii")
+    renamed = tmp_path / "brain"
+    renamed.write_bytes(gzip.compress(path.read_bytes()))
+
+    np.testing.assert_array_equal(read_nifti(renamed).volume.voxels, counted(5, 4, 3).T)

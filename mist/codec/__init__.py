@@ -5,6 +5,7 @@
     tables       how often each token comes in each context
     lanes        a lane: rANS, forwards and backwards; interleaved: four at a time
     prediction   for subbands that are pictures
+    modelling    a block's values as numbers, tokens and contexts
     frame        what a block's first bytes say; block_encoder and block_decoder: all of it together
 
 The rule: a block's bytes say how long they are, and are never decoded into more than a block. `docs/format.md` says it

@@ -94,8 +94,9 @@ def _put_long(out, at, held, count, bits, width):
 def _put_low_bits(numbers, shift, out, at):
     held, count = np.uint64(0), 0
     mask = (np.int64(1) << shift) - 1
-    for number in numbers.flat:
-        at, held, count = _put_long(out, at, held, count, np.uint64(number & mask), shift)
+    flat = numbers.reshape(-1)
+    for i in range(flat.shape[0]):
+        at, held, count = _put_long(out, at, held, count, np.uint64(flat[i] & mask), shift)
     if count > 0:
         out[at] = held
         at += 1
@@ -106,8 +107,9 @@ def _put_low_bits(numbers, shift, out, at):
 def _put_raw_bits(numbers, shift, tokens, frequencies, contexts, out):
     """Write the raw bits of all numbers to `out`, and turn tokens that the table leaves out into `ESCAPE`."""
     held, count, at = np.uint64(0), 0, 0
-    for i, number in enumerate(numbers.flat):
-        token = tokens[i]
+    flat = numbers.reshape(-1)
+    for i in range(flat.shape[0]):
+        number, token = flat[i], tokens[i]
         if token == ESCAPE or frequencies[contexts[i], token] == 0:
             tokens[i] = ESCAPE
             length = bit_length(number >> shift)

@@ -6,13 +6,12 @@ import json
 import tracemalloc
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mist.block_table import walk_blocks
+from mist.block_table import table_entry, walk_blocks
 from mist.codec import BlockCorrupt, block_length, decode_block, encode_block
 from mist.errors import InvalidRequest
 from mist.geometry import geometry_from_spacing
@@ -29,10 +28,10 @@ INT32 = np.dtype(np.int32)
 
 @st.composite
 def blocks(draw: st.DrawFn) -> Coefficients:
-    """Coefficients of one block, of few bits or many."""
+    """Coefficients of one block, of few bits or as many as the coder takes."""
     dtype = draw(st.sampled_from([np.int32, np.int64]))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
-    reach = 2 ** draw(st.integers(0, 8 * np.dtype(dtype).itemsize - 1))
+    reach = 2 ** draw(st.integers(0, 8 * np.dtype(dtype).itemsize - 3))
     return rng.integers(-reach, reach, draw(block_shapes)).astype(dtype)
 
 
@@ -50,29 +49,22 @@ def test_a_block_comes_back(block: Coefficients) -> None:
 
 @given(blocks(), st.data())
 @settings(max_examples=200)
-def test_a_damaged_block_is_refused(block: Coefficients, data: st.DataObject) -> None:
+def test_a_level_with_a_damaged_block_has_another_digest_or_no_blocks(block: Coefficients, data: st.DataObject) -> None:
     encoded = encode_block(block)
-    damage = data.draw(st.sampled_from(["flip", "cut", "extend", "drop", "swap lengths"]))
+    damage = data.draw(st.sampled_from(["flip", "cut", "extend", "drop"]))
     at = data.draw(st.integers(0, len(encoded) - 1))
     damaged = {
         "flip": encoded[:at] + bytes([encoded[at] ^ 1 << data.draw(st.integers(0, 7))]) + encoded[at + 1 :],
         "cut": encoded[:at],
         "extend": encoded + data.draw(st.binary(min_size=1, max_size=9)),
         "drop": encoded[:at] + encoded[at + 1 :],
-        "swap lengths": encoded[:4] + encoded[12:16] + encoded[8:12] + encoded[4:8] + encoded[16:],
     }[damage]
-    with pytest.raises(BlockCorrupt):
-        decode_block(damaged, block.dtype, shape_of(block))
-
-
-@given(st.binary(max_size=200), st.booleans())
-@settings(max_examples=300)
-def test_arbitrary_bytes_are_no_block_even_under_a_right_checksum(data: bytes, sealed: bool) -> None:  # noqa: FBT001
-    if sealed and len(data) >= 16:
-        data = data[:12] + len(data).to_bytes(4, "little") + data[16:]
-        data += int(google_crc32c.value(data)).to_bytes(4, "little")
-    with pytest.raises(BlockCorrupt):
-        decode_block(data, INT32, (1, 8, 8))
+    assume(damaged != encoded)  # dropping one of two equal bytes
+    try:
+        (found,) = walk_blocks(memoryview(damaged), 1)
+    except BlockCorrupt:
+        return
+    assert table_entry(found) != table_entry(encoded)
 
 
 @given(st.binary(max_size=100), st.integers(0, 120))

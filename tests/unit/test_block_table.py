@@ -38,7 +38,7 @@ def test_no_blocks_are_cut_from_nothing() -> None:
 
 @pytest.mark.parametrize("missing", [1, 4, 17, len(BLOCKS[-1])])
 def test_a_prefix_that_ends_within_a_block_is_refused(missing: int) -> None:
-    with pytest.raises(BlockCorrupt, match="declares"):
+    with pytest.raises(BlockCorrupt, match="reaches beyond"):
         walk_blocks(memoryview(b"".join(BLOCKS)[:-missing]), 3)
 
 

@@ -85,9 +85,9 @@ def test_zarr_sees_one_block_a_chunk_and_one_shard(scan: ScanAtRest, tmp_path: P
     assert (array.shards, array.chunks) == (array.shape, (1, *header.block_shape))
 
 
-def test_zarr_needs_no_codec_of_ours(scan: ScanAtRest) -> None:
+def test_zarr_needs_one_codec_of_ours_and_no_other(scan: ScanAtRest) -> None:
     codecs = json.loads(scan.object(ZARR_JSON))["codecs"][0]["configuration"]["codecs"]
-    assert [codec["name"] for codec in codecs] == ["bytes", "blosc", "crc32c"]
+    assert codecs == [{"name": "mist_block", "configuration": {"version": 1}}]
 
 
 def test_a_mask_is_read_by_zarr_too(tmp_path: Path) -> None:

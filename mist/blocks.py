@@ -119,6 +119,10 @@ class BlockLayout:
         first = sum(self._count(coarser) for coarser in range(level + 1, self.pyramid.coarsest + 1))
         return range(first, first + self._count(level))
 
+    def level_values(self, level: int) -> int:
+        """How many coefficients the blocks stored for `level` hold, their padding included."""
+        return len(self.numbers(level)) * math.prod(self.block_shape)
+
     @property
     def count(self) -> int:
         """The number of blocks of all levels."""

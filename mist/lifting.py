@@ -17,61 +17,98 @@ Lines = npt.NDArray[np.signedinteger]
 Table = npt.NDArray[np.int64]
 """(steps, 5), or one row of it: whether the target is odd, inner weight, outer weight, shift, sign."""
 
-_CHUNK = 1024
+_CHUNK = 4096
 """Columns lifted together along z and y, so that a chunk of all rows stays in a core's cache."""
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _neighbour(position: int, length: int) -> int:
-    """Index within its phase of the sample at `position` of a signal of `length`, reflected about both ends."""
+def _reflected(position: int, length: int) -> int:
+    """`position`, reflected about the first and the last sample of a signal of `length` until it lies inside."""
     while position < 0 or position >= length:
         position = -position if position < 0 else 2 * (length - 1) - position
-    return position >> 1
+    return position
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _neighbour(position: int, length: int) -> int:
+    """Index within its phase of the sample at `position`, reflected as `_reflected` does."""
+    return _reflected(position, length) >> 1
 
 
 @numba.njit(nogil=True, cache=True)
-def _lift_columns(target: Lines, source: Lines, step: Table, length: int, first: int, last: int) -> None:  # noqa: PLR0913
+def _add_weighted(target, a, b, c, d, inner, outer, shift, sign):
+    """Add sign * round((inner (a + b) + outer (c + d)) / 2^shift) to `target`; all are lines of one length.
+
+    Every sum is cast back to the dtype of `target`, since numba would widen it to 64 bits, and each shift is written
+    out, since only a shift that the compiler knows is done on many samples at a time.
+    """
+    kind = target.dtype.type
+    count = target.shape[0]
+    half = kind(1 << (shift - 1))
+    if shift == 5:
+        for j in range(count):
+            total = kind(kind(inner * kind(a[j] + b[j])) + kind(outer * kind(c[j] + d[j])) + half)
+            target[j] = kind(target[j] + kind(sign * kind(total >> 5)))
+    elif shift == 4:
+        for j in range(count):
+            total = kind(kind(inner * kind(a[j] + b[j])) + kind(outer * kind(c[j] + d[j])) + half)
+            target[j] = kind(target[j] + kind(sign * kind(total >> 4)))
+    elif shift == 2:
+        for j in range(count):
+            total = kind(kind(inner * kind(a[j] + b[j])) + kind(outer * kind(c[j] + d[j])) + half)
+            target[j] = kind(target[j] + kind(sign * kind(total >> 2)))
+    else:
+        for j in range(count):
+            total = kind(kind(inner * kind(a[j] + b[j])) + kind(outer * kind(c[j] + d[j])) + half)
+            target[j] = kind(target[j] + kind(sign * kind(total >> shift)))
+
+
+@numba.njit(nogil=True, cache=True)
+def _lift_columns(target, source, step, length, first, last):
     """Carry out one step on columns [first, last) of `target` (n, after), from `source` of the other phase."""
-    odd, inner, outer, shift, sign = step[0], step[1], step[2], step[3], step[4]
-    inner, outer = target.dtype.type(inner), target.dtype.type(outer)
-    half = target.dtype.type(1 << (shift - 1))
-    shift = target.dtype.type(shift)
-    sign = target.dtype.type(sign)
+    odd, shift = step[0], step[3]
+    kind = target.dtype.type
+    inner, outer, sign = kind(step[1]), kind(step[2]), kind(step[4])
     for i in range(target.shape[0]):
         at = 2 * i + odd
-        a, b = _neighbour(at - 1, length), _neighbour(at + 1, length)
-        c, d = _neighbour(at - 3, length), _neighbour(at + 3, length)
-        if outer == 0:
-            for j in range(first, last):
-                target[i, j] += sign * ((inner * (source[a, j] + source[b, j]) + half) >> shift)
-        else:
-            for j in range(first, last):
-                near, far = source[a, j] + source[b, j], source[c, j] + source[d, j]
-                target[i, j] += sign * ((inner * near + outer * far + half) >> shift)
+        a, b = source[_neighbour(at - 1, length), first:last], source[_neighbour(at + 1, length), first:last]
+        c, d = source[_neighbour(at - 3, length), first:last], source[_neighbour(at + 3, length), first:last]
+        _add_weighted(target[i, first:last], a, b, c, d, inner, outer, shift, sign)
 
 
 @numba.njit(nogil=True, cache=True)
-def _lift_row(target: Lines, source: Lines, step: Table, length: int) -> None:
+def _lift_in_place(rows, step, first, last):
+    """Carry out one step on columns [first, last) of `rows` (n, after), in which the phases alternate."""
+    length, shift = rows.shape[0], step[3]
+    kind = rows.dtype.type
+    inner, outer, sign = kind(step[1]), kind(step[2]), kind(step[4])
+    for at in range(step[0], length, 2):
+        a, b = rows[_reflected(at - 1, length), first:last], rows[_reflected(at + 1, length), first:last]
+        c, d = rows[_reflected(at - 3, length), first:last], rows[_reflected(at + 3, length), first:last]
+        _add_weighted(rows[at, first:last], a, b, c, d, inner, outer, shift, sign)
+
+
+@numba.njit(nogil=True, cache=True)
+def _lift_row(target, source, step, length):
     """Carry out one step on all of `target` (n,), from `source` of the other phase."""
-    odd = step[0]
-    inner, outer = target.dtype.type(step[1]), target.dtype.type(step[2])
-    half = target.dtype.type(1 << (step[3] - 1))
-    shift = target.dtype.type(step[3])
-    sign = target.dtype.type(step[4])
+    odd, shift = step[0], step[3]
+    kind = target.dtype.type
+    inner, outer, sign = kind(step[1]), kind(step[2]), kind(step[4])
     count = target.shape[0]
     begin = min(count, 2)  # inside [begin, end) no neighbour is reflected
     end = max(begin, min(count, source.shape[0] - 1 - odd))
-    left = odd - 1
-    for i in range(begin, end):
-        near = source[i + left] + source[i + left + 1]
-        far = source[i + left - 1] + source[i + left + 2]
-        target[i] += sign * ((inner * near + outer * far + half) >> shift)
+    if end > begin:
+        left = begin + odd - 1
+        n = end - begin
+        a, b = source[left : left + n], source[left + 1 : left + 1 + n]
+        c, d = source[left - 1 : left - 1 + n], source[left + 2 : left + 2 + n]
+        _add_weighted(target[begin:end], a, b, c, d, inner, outer, shift, sign)
     for i in range(count):
         if i < begin or i >= end:
             at = 2 * i + odd
             near = source[_neighbour(at - 1, length)] + source[_neighbour(at + 1, length)]
             far = source[_neighbour(at - 3, length)] + source[_neighbour(at + 3, length)]
-            target[i] += sign * ((inner * near + outer * far + half) >> shift)
+            target[i] += sign * (kind(inner * near + outer * far + (1 << (shift - 1))) >> shift)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -92,23 +129,18 @@ def forward_columns(rows: Lines, low: Lines, high: Lines, table: Table) -> None:
 
 @numba.njit(nogil=True, cache=True)
 def inverse_columns(low: Lines, high: Lines, rows: Lines, table: Table) -> None:
-    """The inverse of `forward_columns`; `low` and `high` are left as they are."""
+    """The inverse of `forward_columns`: samples are put in their places in `rows`, and lifted there."""
     before, length, after = rows.shape
-    width = min(after, _CHUNK)
-    even = np.empty((low.shape[1], width), low.dtype)
-    odd = np.empty((high.shape[1], width), low.dtype)
     for outer in range(before):
         for first in range(0, after, _CHUNK):
-            count = min(after, first + _CHUNK) - first
-            even[:, :count] = low[outer, :, first : first + count]
-            odd[:, :count] = high[outer, :, first : first + count]
-            for s in range(table.shape[0]):
-                target, source = (odd, even) if table[s, 0] else (even, odd)
-                _lift_columns(target, source, table[s], length, 0, count)
+            last = min(after, first + _CHUNK)
             for i in range(length):
-                half = even if i % 2 == 0 else odd
-                for j in range(count):
-                    rows[outer, i, first + j] = half[i >> 1, j]
+                half = low if i % 2 == 0 else high
+                source, target = half[outer, i >> 1], rows[outer, i]
+                for j in range(first, last):
+                    target[j] = source[j]
+            for s in range(table.shape[0]):
+                _lift_in_place(rows[outer], table[s], first, last)
 
 
 @numba.njit(nogil=True, cache=True)

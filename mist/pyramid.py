@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from mist.errors import InvalidRequest
@@ -79,8 +80,7 @@ class Pyramid:
 
     def steps(self, level: int) -> Triple:
         """How many voxels of level 0 lie from one voxel of `level` to the next, along (z, y, x)."""
-        z, y, x = (2 ** sum(axis in axes for axes in self.halved[:level]) for axis in SPATIAL_AXES)
-        return z, y, x
+        return _steps(self.halved[:level])
 
     def level_shape(self, level: int) -> Triple:
         """Lengths of (z, y, x) at `level`."""
@@ -90,3 +90,10 @@ class Pyramid:
     def level_geometry(self, level: int, full: Geometry) -> Geometry:
         """The geometry of `level`, where `full` is that of level 0."""
         return full.subsampled(self.steps(level))
+
+
+@lru_cache(maxsize=1024)
+def _steps(halved: tuple[str, ...]) -> Triple:
+    """Steps along (z, y, x) after these halvings: asked for many times, and few are ever different."""
+    z, y, x = (2 ** sum(axis in axes for axes in halved) for axis in SPATIAL_AXES)
+    return z, y, x

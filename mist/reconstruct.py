@@ -6,13 +6,15 @@ the coarsest level and refines, level by level; what it holds is never decoded t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from mist.blocks import LOW_PASS, Block, BlockLayout, scatter
 from mist.errors import InvalidRequest
 from mist.plan import Plan, band_window, needed_blocks
+from mist.pyramid import Triple
 from mist.request import Box
 from mist.resample import resample
 from mist.samples import from_integers
@@ -20,8 +22,12 @@ from mist.scan import ScanHeader
 from mist.volume import Volume, from_planes, plane_counts
 from mist.wavelet import Bands, Coefficients, Wavelet, forward, inverse
 
-Decoded = Iterable[tuple[Block, Coefficients]]
-"""Blocks with their coefficients, in any order."""
+Fill = Callable[[Block, Coefficients, Triple], None]
+"""Writes the coefficients of a block, its padding left out, to an array (z, y, x) from a place (z, y, x) on: all of
+them, or it raises. It may be called from several threads."""
+
+Run = Callable[[Callable[[Block], None], Sequence[Block]], Iterable[None]]
+"""Calls a function for each block: `map`, or one that uses several threads."""
 
 
 def decompose(planes: Coefficients, layout: BlockLayout, wavelet: Wavelet) -> dict[int, Bands]:
@@ -57,16 +63,13 @@ class Reconstruction:
         """The blocks of `level` that its window is made from, in order of storage."""
         return needed_blocks(self._layout, self._plan, level, self._header.lifting.margin)
 
-    def refine(self, decoded: Decoded) -> None:
-        """Go one level finer with the blocks that `wanted` named for it.
+    def refine(self, fill: Fill, run: Run = map) -> None:
+        """Go one level finer; `fill` is called, by `run`, for each block that `wanted` names for it.
 
-        Raises
-        ------
-        InvalidRequest
-            A block is missing, given twice, or not one of them. Nothing is ever filled in.
+        Whatever `fill` raises is raised; nothing is ever filled in for a block that it cannot give.
         """
         level = self._level - 1
-        bands = self._assembled(level, decoded)
+        bands = self._assembled(level, fill, run)
         if self._low is None:
             self._low = bands[LOW_PASS]
         else:
@@ -95,24 +98,18 @@ class Reconstruction:
         z, y, x = (2 * a if axis in halved else a for axis, a in zip("zyx", coarser.start, strict=True))
         return z, y, x
 
-    def _assembled(self, level: int, decoded: Decoded) -> Bands:
+    def _assembled(self, level: int, fill: Fill, run: Run) -> Bands:
         """The parts of the subbands of `level` that the plan needs, from its blocks."""
         bands: Bands = {}
-        boxes: dict[str, Box | None] = {}
+        boxes: dict[str, Box] = {}
         for band in self._layout.bands(level):
             box = band_window(self._layout, self._plan, level, band, self._header.lifting.margin)
-            boxes[band] = box
             shape = self._empty_band(level, band) if box is None else box.shape
             bands[band] = np.empty((self._layout.planes, *shape), self._header.coefficients)
-        wanted = {block.number for block in self.wanted(level)}
-        for block, coefficients in decoded:
-            box = boxes.get(block.band)
-            if block.number not in wanted or box is None:
-                raise InvalidRequest(f"block {block.number} is not wanted, or given twice, for level {level}")
-            wanted.remove(block.number)
-            scatter(block, coefficients, bands[block.band], box.start)
-        if wanted:
-            raise InvalidRequest(f"blocks {sorted(wanted)} of level {level} are missing")
+            boxes |= {} if box is None else {band: box}
+        deque(
+            run(lambda block: _place(block, bands[block.band], boxes[block.band], fill), self.wanted(level)), maxlen=0
+        )
         return bands
 
     def _empty_band(self, level: int, band: str) -> tuple[int, int, int]:
@@ -121,3 +118,15 @@ class Reconstruction:
         limits = self._layout.band_shape(level, band)
         z, y, x = (max(0, min(b, n) - a) for a, b, n in zip(low.start, low.stop, limits, strict=True))
         return z, y, x
+
+
+def _place(block: Block, band: Coefficients, box: Box, fill: Fill) -> None:
+    """Fill what of `block` lies in `band`, the part `box` of its subband: in place where all of it does."""
+    inside = all(a <= b and c <= d for a, b, c, d in zip(box.start, block.start, block.stop, box.stop, strict=True))
+    if inside:
+        z, y, x = (a - b for a, b in zip(block.start, box.start, strict=True))
+        fill(block, band[block.plane], (z, y, x))
+        return
+    part = np.empty(Box(block.start, block.stop).shape, band.dtype)
+    fill(block, part, (0, 0, 0))
+    scatter(block, part, band, box.start)

@@ -98,12 +98,13 @@ def to_integers(samples: Voxels) -> tuple[Integers, SampleMap]:
 
 def from_integers(integers: Integers, samples: SampleMap) -> Voxels:
     """The samples held by `integers`, clamped to the range of the scan, in the source's dtype and the same shape."""
+    if samples.coding is Coding.INTEGER:  # clamped and cast at once
+        clamped = np.empty(integers.shape, samples.dtype)
+        return np.clip(integers, samples.low, samples.high, out=clamped, casting="unsafe")
     clamped = np.clip(integers, samples.low, samples.high)
     if samples.coding is Coding.ORDERED_BITS:
         return _flip_negative(clamped.astype(np.int32)).view(np.float32)
-    if samples.coding is Coding.SCALED:
-        return (clamped * np.float64(samples.slope)).astype(samples.dtype)
-    return clamped.astype(samples.dtype)
+    return (clamped * np.float64(samples.slope)).astype(samples.dtype)
 
 
 Attempt = tuple[Integers, Coding, float]

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Self, cast
 
 import numpy as np
@@ -75,6 +76,13 @@ class LevelInfo:
     """Where the level's prefix ends in the object of blocks: what reading the level costs."""
 
 
+@lru_cache(maxsize=4096)
+def _layout(axes: str, shape: tuple[int, ...], halved: tuple[str, ...], block_shape: Triple) -> BlockLayout:
+    """Made once for all scans of one shape: planning a read asks for it many times."""
+    frames, channels = plane_counts(axes, shape)
+    return BlockLayout(Pyramid(spatial_shape(axes, shape), halved), frames * channels, block_shape)
+
+
 @dataclass(frozen=True, slots=True)
 class ScanHeader:
     """What a reader must know of a stored scan.
@@ -130,13 +138,12 @@ class ScanHeader:
     @property
     def pyramid(self) -> Pyramid:
         """The levels: their shapes and steps."""
-        return Pyramid(spatial_shape(self.axes, self.shape), self.halved)
+        return self.layout.pyramid
 
     @property
     def layout(self) -> BlockLayout:
         """How the levels are cut into blocks."""
-        frames, channels = plane_counts(self.axes, self.shape)
-        return BlockLayout(self.pyramid, frames * channels, self.block_shape)
+        return _layout(self.axes, self.shape, self.halved, self.block_shape)
 
     @property
     def lifting(self) -> Wavelet:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mist.blocks import BlockLayout, block_shape_for, gather
-from mist.codec import decode_block, encode_block
+from mist.blocks import Block, BlockLayout, block_shape_for, gather
+from mist.codec import decode_block_into, encode_block
 from mist.plan import make_plan
 from mist.pyramid import Pyramid, Triple
 from mist.reconstruct import Reconstruction, decompose
@@ -15,7 +15,7 @@ from mist.request import Request
 from mist.samples import to_integers
 from mist.scan import Display, ScanHeader, StoredLevel
 from mist.volume import Volume, plane_counts, to_planes
-from mist.wavelet import IMAGE_WAVELET, coefficient_dtype, wavelet_named
+from mist.wavelet import IMAGE_WAVELET, Coefficients, coefficient_dtype, wavelet_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,19 @@ class EncodedScan:
         """What `request` asks for, from no other blocks than those that the reconstruction wants."""
         plan = make_plan(self.header, request)
         reconstruction = Reconstruction(self.header, plan)
-        for level in range(self.header.pyramid.coarsest, plan.level - 1, -1):
-            self.refine(reconstruction, level)
+        for _ in range(self.header.pyramid.coarsest, plan.level - 1, -1):
+            self.refine(reconstruction)
         return reconstruction.volume()
 
-    def refine(self, reconstruction: Reconstruction, level: int) -> None:
+    def refine(self, reconstruction: Reconstruction) -> None:
         """One step of a reconstruction."""
-        dtype, shape = self.header.coefficients, self.header.block_shape
-        wanted = reconstruction.wanted(level)
-        reconstruction.refine([(block, decode_block(self.blocks[block.number], dtype, shape)) for block in wanted])
+        shape = self.header.block_shape
+
+        def fill(block: Block, out: Coefficients, start: Triple) -> None:
+            z, y, x = (a + c - b for a, b, c in zip(start, block.start, block.stop, strict=True))
+            decode_block_into(self.blocks[block.number], shape, out, start, (z, y, x))
+
+        reconstruction.refine(fill)
 
 
 def encode_scan(

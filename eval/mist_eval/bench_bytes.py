@@ -1,26 +1,20 @@
 """What MIST stores and sends at each resolution, beside its rivals.
 
 The rule: sizes are those of real encodings of every scan given; nothing is estimated. A resolution is named by its
-in-plane reduction, `1/2`, `1/4` and so on. Ratios are geometric means over scans, so that large scans do not drown small
-ones; totals stand beside them.
+in-plane reduction, `1/2`, `1/4` and so on. Ratios are of totals; geometric means over scans stand beside them.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from mist.plan import make_plan
-from mist.reconstruct import decompose
-from mist.request import Request
 from mist.samples import to_integers
 from mist.scan import ScanHeader
 from mist.volume import Volume, to_planes
-from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET, coefficient_dtype, wavelet_named
+from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET, coefficient_dtype, forward, wavelet_named
 from mist_eval.fidelity import lanczos_subsample, psnr
 from mist_eval.rivals import HTJ2K, RIVALS, fits, htj2k_prefixes, nifti_gz_bytes, pyramid_bytes
 from mist_eval.volumes import NamedVolume
@@ -51,8 +45,7 @@ class ScanSizes:
 
 def scan_sizes(named: NamedVolume) -> ScanSizes | None:
     """The sizes of a scan; None where the rivals cannot take its samples."""
-    integers, _ = to_integers(named.volume.voxels)
-    planes = to_planes(integers.astype(np.int64), named.volume.axes)
+    planes = _planes(named.volume)
     if not fits(planes):
         return None
     header = encode_scan(named.volume, MASK_WAVELET if named.is_mask else IMAGE_WAVELET).header
@@ -81,6 +74,12 @@ def scan_sizes(named: NamedVolume) -> ScanSizes | None:
     )
 
 
+def _planes(volume: Volume) -> npt.NDArray[np.int64]:
+    """The integers that hold a volume, (planes, z, y, x)."""
+    integers, _ = to_integers(volume.voxels)
+    return np.asarray(to_planes(integers, volume.axes), np.int64)
+
+
 def _in_plane_levels(header: ScanHeader) -> dict[int, int]:
     """The prefix of the coarsest level of each in-plane reduction."""
     levels: dict[int, int] = {}
@@ -93,8 +92,7 @@ def _in_plane_levels(header: ScanHeader) -> dict[int, int]:
 def _psnr_gain(volume: Volume, header: ScanHeader) -> dict[int, float]:
     """How much truer each level of our wavelet is than the same level by 5/3."""
     ours, theirs = (_levels(volume, header, name) for name in (IMAGE_WAVELET, RIVAL_WAVELET))
-    integers, _ = to_integers(volume.voxels)
-    planes = to_planes(integers.astype(np.int64), volume.axes)
+    planes = _planes(volume)
     peak = float(planes.max() - planes.min())
     gains: dict[int, float] = {}
     for level in range(1, len(header.levels)):
@@ -111,8 +109,6 @@ def _levels(volume: Volume, header: ScanHeader, wavelet: str) -> list[npt.NDArra
     low = np.ascontiguousarray(to_planes(integers, volume.axes), coefficient_dtype(samples.low, samples.high))
     levels = [low]
     for axes in header.halved:
-        from mist.wavelet import forward  # noqa: PLC0415
-
         low = forward(low, axes, wavelet_named(wavelet))[""]
         levels.append(np.clip(low, samples.low, samples.high))
     return levels

@@ -34,4 +34,5 @@ def _kernel(step: int) -> npt.NDArray[np.float64]:
     reach = _LOBES * step
     positions = np.arange(-reach + 1, reach) / step
     weights: npt.NDArray[np.float64] = np.sinc(positions) * np.sinc(positions / _LOBES)
-    return weights / weights.sum()
+    normalised: npt.NDArray[np.float64] = weights / weights.sum()
+    return normalised

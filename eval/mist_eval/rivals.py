@@ -1,7 +1,7 @@
 """Other ways to keep an image without loss, with the settings that suit each best.
 
-The rule: a rival is never handicapped. HTJ2K gets signed samples around 0, which it codes better, five levels or as many
-as fit, and one tile-part a resolution, so that a prefix of its codestream is a resolution. All codecs come with
+The rule: a rival is never handicapped. HTJ2K gets signed samples around 0, which it codes better, five levels or as
+many as fit, and one tile-part a resolution, so that a prefix of its codestream is a resolution. All codecs come with
 `imagecodecs`; each takes one plane at a time, which is how they are used in medicine.
 """
 
@@ -68,7 +68,7 @@ def encode_htj2k(plane: Plane) -> bytes:
 
 
 def htj2k_prefixes(codestream: bytes) -> list[int]:
-    """Where each resolution's prefix of an HTJ2K codestream ends, full resolution first; the last marker not counted."""
+    """Where each resolution's prefix of an HTJ2K codestream ends, full resolution first, without the last marker."""
     ends, at = [], 2
     while at + 12 <= len(codestream):
         marker, length = struct.unpack(">HH", codestream[at : at + 4])
@@ -109,7 +109,7 @@ RIVALS = (
 def nifti_gz_bytes(volume: npt.NDArray[np.signedinteger]) -> int:
     """Bytes of samples of at most 16 bits as .nii.gz: header and samples, gzip level 6."""
     low, high = int(volume.min()), int(volume.max())
-    dtype = np.uint8 if 0 <= low and high < 256 else np.int16 if -(2**15) <= low and high < 2**15 else np.uint16
+    dtype = np.uint8 if low >= 0 and high < 256 else np.int16 if low >= -(2**15) and high < 2**15 else np.uint16
     return len(gzip.compress(bytes(352) + volume.astype(dtype).tobytes(), compresslevel=6))
 
 
@@ -121,7 +121,9 @@ def pyramid_bytes(volume: npt.NDArray[np.signedinteger]) -> list[int]:
     """
     sizes, level = [], unsigned_volume(volume)
     while True:
-        sizes.append(sum(len(compress(np.ascontiguousarray(chunk), b"zstd", 5, BITSHUFFLE, 0)) for chunk in _chunks(level)))
+        sizes.append(
+            sum(len(compress(np.ascontiguousarray(chunk), b"zstd", 5, BITSHUFFLE, 0)) for chunk in _chunks(level))
+        )
         if max(level.shape[1:]) <= _CHUNK:
             return sizes
         level = _halved(level)
@@ -146,4 +148,5 @@ def _chunks(level: npt.NDArray[np.unsignedinteger]) -> list[npt.NDArray[np.unsig
 def _halved(level: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.unsignedinteger]:
     even = np.pad(level, ((0, 0), (0, level.shape[1] % 2), (0, level.shape[2] % 2)), mode="edge")
     blocks = even.reshape(even.shape[0], even.shape[1] // 2, 2, even.shape[2] // 2, 2)
-    return np.rint(blocks.mean(axis=(2, 4))).astype(level.dtype)
+    means: npt.NDArray[np.unsignedinteger] = np.rint(blocks.mean(axis=(2, 4))).astype(level.dtype)
+    return means

@@ -1,9 +1,9 @@
 """Trains the table sets of the block coder: `python -m mist_eval.train_tables SOURCE... -o tables.npy`.
 
 The rule: every block of every scan is a histogram of tokens by context. Histograms are clustered by the bits that one
-cluster's frequencies would cost another's blocks (k-means with that as distance), so each set suits one kind of content.
-Only the `train` split of a source that has one is used; figures are reported on what was not. The result is part of the
-format: it is trained once for a codec version.
+cluster's frequencies would cost another's blocks (k-means with that as distance), so each set suits one kind of
+content. Only the `train` split of a source that has one is used; figures are reported on what was not. The result is
+part of the format: it is trained once for a codec version.
 
 The sets that are shipped were made from the shared data: the train splits of cxr_nih (every 2nd scan), brain_tumour_mr
 (every 30th) and hippocampus (every 3rd, images and masks), every 2nd file of dicom_zoo, and the slices of
@@ -74,7 +74,9 @@ def train(blocks: Counts, sets: int = SETS) -> npt.NDArray[np.uint16]:
     cost = -(flat @ _log_shares(pooled).ravel()) / flat.sum(axis=1)
     cluster = np.argsort(np.argsort(cost)) * sets // len(blocks)  # at first, by how busy a block is
     for _ in range(_ROUNDS):
-        costs = np.stack([_log_shares(_shrunk(blocks[cluster == one].sum(axis=0), pooled)).ravel() for one in range(sets)])
+        costs = np.stack(
+            [_log_shares(_shrunk(blocks[cluster == one].sum(axis=0), pooled)).ravel() for one in range(sets)]
+        )
         nearest = (flat @ costs.T).argmax(axis=1)
         if np.array_equal(nearest, cluster):
             break
@@ -93,11 +95,13 @@ def _filled(pooled: Counts) -> Counts:
 
 def _shrunk(counts: Counts, pooled: Counts) -> Counts:
     """`counts`, drawn towards the distribution of all blocks where they are few."""
-    return counts + _POOLED_COUNTS * pooled / pooled.sum(axis=1, keepdims=True) + 1e-3
+    shrunk: Counts = counts + _POOLED_COUNTS * pooled / pooled.sum(axis=1, keepdims=True) + 1e-3
+    return shrunk
 
 
 def _log_shares(counts: Counts) -> Counts:
-    return np.log2(_shrunk(counts, counts) / _shrunk(counts, counts).sum(axis=1, keepdims=True))
+    shares: Counts = np.log2(counts / counts.sum(axis=1, keepdims=True))
+    return shares
 
 
 def _without_gaps(cluster: npt.NDArray[np.intp], sets: int) -> npt.NDArray[np.intp]:
@@ -125,7 +129,9 @@ def _rounded(share: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """`share` as whole numbers of the same sum; what is above 0 stays at 1 or more."""
     whole = np.where(share > 0, np.maximum(1, np.floor(share)), 0).astype(np.int64)
     while (missing := FREQUENCY_TOTAL - int(whole.sum())) != 0:
-        gain = np.where(whole > 0, share - whole, -np.inf) if missing > 0 else np.where(whole > 1, whole - share, -np.inf)
+        gain = (
+            np.where(whole > 0, share - whole, -np.inf) if missing > 0 else np.where(whole > 1, whole - share, -np.inf)
+        )
         whole[int(gain.argmax())] += 1 if missing > 0 else -1
     return whole
 

@@ -31,7 +31,7 @@ def volumes_in(source: Path, *, splits: tuple[str, ...] | None = None, every: in
     Parameters
     ----------
     splits
-        Only what the folder's `labels.csv` puts into one of these splits; everything where None, or without such a file.
+        Only what the folder's `labels.csv` puts into one of these splits; everything where None or without such a file.
     every
         Only every so manieth scan.
     """

@@ -67,24 +67,29 @@ def decode_block(data: Bytes, dtype: np.dtype[np.signedinteger], shape: Triple) 
         The bytes are short, long, altered, or hold something of another size.
     """
     coefficients: Coefficients = np.empty(shape, dtype)
-    decode_block_into(data, coefficients)
+    decode_block_into(data, shape, coefficients, (0, 0, 0), shape)
     return coefficients
 
 
-def decode_block_into(data: Bytes, out: Coefficients) -> None:
-    """Fill `out`, int32 or int64 (z, y, x), any strides, with the block that `data` holds.
+def decode_block_into(data: Bytes, shape: Triple, out: Coefficients, start: Triple, stop: Triple) -> None:
+    """Fill the box [start, stop) of `out` with a block of `shape`, of which all beyond the box's lengths is padding.
+
+    Parameters
+    ----------
+    out
+        int32 or int64 (z, y, x), C order.
 
     Raises
     ------
     BlockCorrupt
-        As of `decode_block`; `out` then holds anything.
+        As of `decode_block`, or there is more than zeros beyond the box; the box then holds anything.
     """
     begin, length = _frame(data, 0)
     if begin + length != len(data):
         raise BlockCorrupt(f"a block of {begin + length} bytes lies in {len(data)} bytes")
     view: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
     view.setflags(write=False)  # numba compiles everything once more for data that can be written to
-    status = decode_into(view, begin, len(data), decoding_slots(), CONTEXT_LOOKUP, out)
+    status = decode_into(view, begin, len(data), decoding_slots(), CONTEXT_LOOKUP, shape, out, start, stop)
     if status != GOOD:
         what = "its frame contradicts itself" if status == BAD_FRAME else "its lanes end early, late or out of range"
         raise BlockCorrupt(f"a block of {len(data)} bytes does not decode: {what}")

@@ -36,35 +36,34 @@ BAD_LANE: Final = 2
 
 
 @numba.njit(nogil=True, cache=True)
-def decode_into(data, begin, end, slots, lookup, out):
-    """Fill `out` (z, y, x), int32 or int64, with the block whose flags stand at `begin` of `data`; it ends at `end`.
+def decode_into(data, begin, end, slots, lookup, shape, whole, start, stop):
+    """Fill the box [start, stop) of `whole` (z, y, x), int32 or int64, with the block at [begin, end) of `data`.
 
-    `GOOD`, `BAD_FRAME` or `BAD_LANE` comes back; after the last two `out` holds anything.
+    The block begins with its flags, has `shape`, and holds nothing but zeros beyond the lengths of the box.
+    `GOOD`, `BAD_FRAME` or `BAD_LANE` comes back; after the last two the box holds anything.
     """
+    out = whole[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]]
     if begin >= end:
         return BAD_FRAME
     flags, at = np.int64(data[begin]), begin + 1
     if flags > ALL_FLAGS:
         return BAD_FRAME
-    depth, height, width = np.int64(out.shape[0]), np.int64(out.shape[1]), np.int64(out.shape[2])
+    depth, height, width = np.int64(shape[0]), np.int64(shape[1]), np.int64(shape[2])
     if flags & HAS_EXTENTS:
         depth, at = take_varint(data, at, end)
         height, at = take_varint(data, at, end)
         width, at = take_varint(data, at, end)
-        if not (1 <= depth <= out.shape[0] and 1 <= height <= out.shape[1] and 1 <= width <= out.shape[2]):
-            return BAD_FRAME
     held = flags & HELD
     if held == EMPTY:
         if flags != EMPTY or at != end:
             return BAD_FRAME
         out[:, :, :] = 0
         return GOOD
-    if out.size == 0:
+    if not (1 <= depth <= out.shape[0] and 1 <= height <= out.shape[1] and 1 <= width <= out.shape[2]):
         return BAD_FRAME
-    if flags & HAS_EXTENTS:
-        out[depth:] = 0
-        out[:depth, height:] = 0
-        out[:depth, :height, width:] = 0
+    out[depth:] = 0
+    out[:depth, height:] = 0
+    out[:depth, :height, width:] = 0
     part = out[:depth, :height, :width]
     if held == RAW:
         status = BAD_FRAME if flags & HAS_SHIFT else _decode_raw(data, at, end, part)

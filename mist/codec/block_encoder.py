@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from mist.codec.frame import CODED, EMPTY, HAS_EXTENTS, HAS_SHIFT, PREDICTED, RAW, put_varint
-from mist.codec.lanes import LANES, encode_lane, lane_count
+from mist.codec.lanes import encode_lane, lane_count
 from mist.codec.modelling import count_tokens, model_block
 from mist.codec.tokens import bit_length
 

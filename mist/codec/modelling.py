@@ -1,8 +1,8 @@
 """What a block's values become before they are coded: numbers, tokens and contexts.
 
 The rule: of everything that a block may choose (prediction, low bits held apart) the cheaper one is taken here; which
-table set fits best is chosen from what comes out. Values become numbers of at least 0 by folding: 0, -1, 1, -2 are 0, 1,
-2, 3.
+table set fits best is chosen from what comes out. Values become numbers of at least 0 by folding: 0, -1, 1, -2 are 0,
+1, 2, 3.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mist.codec.lanes import lane_count, model_lane
 from mist.codec.prediction import subtract_prediction
 from mist.codec.tokens import TOKENS, bit_length
 
-_MODELLED_BITS: Final = 3.5
+_MODELLED_BITS: Final = 3.0
 """Of numbers that have more bits than this on average, whole bits are held apart: they are noise, and modelling them
 costs more time than it saves bytes."""
 
@@ -110,7 +110,7 @@ class Model(NamedTuple):
 
 @numba.njit(nogil=True, cache=True)
 def model_block(values, number_bits, lookup):
-    """The `Model` of int64 `values` (z, y, x), C order, of which at least one in the last slice, row and column is not 0."""
+    """The `Model` of int64 `values` (z, y, x), C order, not all 0."""
     numbers, predicted, bits = _numbers_of(values, number_bits)
     shift = _shift_for(bits, numbers.size)
     tokens, contexts = np.empty(numbers.size, np.uint8), np.empty(numbers.size, np.uint8)

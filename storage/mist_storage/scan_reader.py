@@ -13,13 +13,16 @@ from typing import Protocol
 
 from mist.block_table import TABLE_ENTRY_BYTES, table_entry, walk_blocks
 from mist.blocks import Block
-from mist.codec import BlockCorrupt, decode_block
+from mist.codec import BlockCorrupt, decode_block_into
 from mist.errors import ObjectNotFound, ScanCorrupt
 from mist.plan import Plan, make_plan
+from mist.pyramid import Triple
 from mist.reconstruct import Reconstruction
 from mist.request import Request
 from mist.scan import ScanHeader
 from mist.volume import Volume
+from mist.wavelet import Coefficients
+from mist_storage.decoding_threads import decoding_run
 from mist_storage.keys import BLOCKS, scan_key
 from mist_storage.zarr_shard import level_digest, level_span, table_range
 
@@ -106,13 +109,16 @@ class ScanReader:
 
     def _refine(self, reconstruction: Reconstruction, level: int, blocks: dict[int, memoryview]) -> None:
         """Decode the wanted `blocks`, by number, and go one level finer."""
-        header = self.header
+        shape = self.header.block_shape
+
+        def fill(block: Block, out: Coefficients, start: Triple) -> None:
+            z, y, x = (a + c - b for a, b, c in zip(start, block.start, block.stop, strict=True))
+            decode_block_into(blocks[block.number], shape, out, start, (z, y, x))
+
         try:
-            wanted = reconstruction.wanted(level)
-            decoded = [(b, decode_block(blocks[b.number], header.coefficients, header.block_shape)) for b in wanted]
+            reconstruction.refine(fill, decoding_run(self.header.layout.level_values(level)))
         except BlockCorrupt as error:
             raise ScanCorrupt(self.scan_id, level, str(error)) from None
-        reconstruction.refine(decoded)
 
     def _levels(self, plan: Plan, reconstruction: Reconstruction) -> Iterator[tuple[int, dict[int, memoryview]]]:
         """Each level's blocks by number: the levels that are read whole in one GET, then the others."""

@@ -1,7 +1,7 @@
 """The block coder as other libraries know codecs: `mist_block` for Zarr v3 and for numcodecs.
 
-The rule: nothing here codes anything; `mist.codec` does. Both classes are found by entry point, so that any Zarr library
-in Python that has this package installed reads the arrays.
+The rule: nothing here codes anything; `mist.codec` does. Both classes are found by entry point, so that any Zarr
+library in Python beside which this package is installed reads the arrays.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class MistBlockCodec(ArrayBytesCodec):
 
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         dtype = chunk_spec.dtype.to_native_dtype()
-        values = decode_block(chunk_data.to_bytes(), dtype, _box(chunk_spec.shape))
+        values = decode_block(chunk_data.to_bytes(), np.dtype(_signed(dtype)), _box(chunk_spec.shape))
         return chunk_spec.prototype.nd_buffer.from_ndarray_like(values.reshape(chunk_spec.shape))  # type: ignore[arg-type]
 
     async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
@@ -65,7 +65,7 @@ class MistBlockCodec(ArrayBytesCodec):
         return chunk_spec.prototype.buffer.from_bytes(encode_block(values))
 
 
-class MistBlock(Codec):
+class MistBlock(Codec):  # type: ignore[misc]  # numcodecs is not annotated
     """numcodecs' codec `mist_block`: encodes an array of one `dtype` and `shape`, of at most three axes.
 
     Parameters
@@ -102,6 +102,12 @@ class MistBlock(Codec):
             return values
         np.copyto(out.view(self.dtype).reshape(self.shape), values)
         return out
+
+
+def _signed(dtype: np.dtype[np.generic]) -> type[np.int32 | np.int64]:
+    if dtype.name not in ("int32", "int64"):
+        raise InvalidRequest(f"codec mist_block takes int32 and int64, not {dtype.name}")
+    return np.int32 if dtype.itemsize == 4 else np.int64
 
 
 def _box(shape: tuple[int, ...]) -> Triple:

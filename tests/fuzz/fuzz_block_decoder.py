@@ -56,7 +56,8 @@ def outcome(data: bytes, block: Coefficients) -> str:
     array = np.full([length + 2 for length in block.shape], _AROUND, block.dtype)
     inside = array[1:-1, 1:-1, 1:-1]
     try:
-        decode_block_into(data, inside)
+        z, y, x = block.shape
+        decode_block_into(data, (z, y, x), array, (1, 1, 1), (z + 1, y + 1, x + 1))
     except BlockCorrupt:
         result = "refused"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding

@@ -70,14 +70,15 @@ def test_a_block_never_takes_much_more_than_its_widest_value(block: Coefficients
     assert len(encode_block(block)) <= width * block.size // 8 + 24
 
 
-@given(blocks(), st.lists(st.integers(1, 3), min_size=3, max_size=3), st.permutations([0, 1, 2]))
+@given(blocks(), st.tuples(*[st.integers(0, 3)] * 3), st.integers(0, 3))
 def test_a_block_decodes_into_part_of_a_larger_array_and_touches_nothing_else(
-    block: Coefficients, steps: list[int], order: list[int]
+    block: Coefficients, start: Triple, beyond: int
 ) -> None:
-    lengths = [length * step + 2 for length, step in zip(block.shape, steps, strict=True)]
-    array = np.full([lengths[axis] for axis in order], 77, block.dtype).transpose(np.argsort(order))
-    inside = array[tuple(slice(1, length - 1, step) for length, step in zip(lengths, steps, strict=True))]
-    decode_block_into(encode_block(block), inside)
+    z, y, x = (first + length for first, length in zip(start, block.shape, strict=True))
+    array = np.full((z + beyond, y + beyond, x + beyond), 77, block.dtype)
+    depth, height, width = block.shape
+    decode_block_into(encode_block(block), (depth, height, width), array, start, (z, y, x))
+    inside = array[start[0] : z, start[1] : y, start[2] : x]
     np.testing.assert_array_equal(inside, block)
     inside[:] = 77
     assert (array == 77).all()

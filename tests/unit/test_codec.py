@@ -61,18 +61,29 @@ def test_a_block_of_zeros_takes_two_bytes(shape: Triple) -> None:
 
 
 def test_values_around_a_block_that_is_decoded_in_place_stay_as_they_were() -> None:
-    array = np.full((4, 20, 36), 5, np.int32)
-    inside = array[1:3, 2:18:2, 3:35:2]
-    decode_block_into(encode_block(coefficients()), inside)
+    array = np.full([length + 3 for length in SHAPE], 5, np.int32)
+    z, y, x = SHAPE
+    decode_block_into(encode_block(coefficients()), SHAPE, array, (1, 1, 1), (z + 1, y + 1, x + 1))
+    inside = array[1:-2, 1:-2, 1:-2]
     np.testing.assert_array_equal(inside, coefficients())
     inside[:] = 5
     assert (array == 5).all()
 
 
-def test_a_block_decodes_into_an_array_in_any_order_of_axes() -> None:
-    array = np.empty(SHAPE[::-1], np.int32).transpose()  # (z, y, x)
-    decode_block_into(encode_block(coefficients()), array)
-    np.testing.assert_array_equal(array, coefficients())
+def test_padding_is_left_out_where_a_block_is_decoded_into_a_smaller_box() -> None:
+    padded = np.zeros((8, 16, 16), np.int32)
+    padded[:3, :5, :7] = 9
+    out = np.empty((3, 5, 7), np.int32)
+    decode_block_into(encode_block(padded), (8, 16, 16), out, (0, 0, 0), (3, 5, 7))
+    assert (out == 9).all()
+
+
+@pytest.mark.parametrize("last", [(0, 0, 15), (7, 0, 0), (0, 15, 0)])
+def test_a_block_that_holds_more_than_the_box_is_refused(last: Triple) -> None:
+    block = np.zeros((8, 16, 16), np.int32)
+    block[last] = 1
+    with pytest.raises(BlockCorrupt, match="contradicts"):
+        decode_block_into(encode_block(block), (8, 16, 16), np.empty((4, 8, 8), np.int32), (0, 0, 0), (4, 8, 8))
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from mist.delivery.image_plan import plan_image
+from mist.delivery.image_request import parse_image_request
+from mist.delivery.parameter import BadQuery
 from mist.errors import InvalidRequest
 from mist.geometry import geometry_from_spacing
 from mist.scan import ScanHeader
-from mist.delivery.parameter import BadQuery
-from mist.delivery.image_plan import plan_image
-from mist.delivery.image_request import parse_image_request
 from mist.volume import Volume
 from mist_storage.scan_reader import BytesReader, ScanReader
 from mist_storage.scan_writer import EncodedScan, encode_scan

@@ -6,9 +6,9 @@ import nibabel
 import numpy as np
 import pytest
 
+from mist.delivery.nifti import check_nifti, nifti_gz
 from mist.errors import InvalidRequest
 from mist.geometry import Geometry, Space, geometry_from_dicom, geometry_from_spacing, geometry_of_indices, nifti_affine
-from mist.delivery.nifti import check_nifti, nifti_gz
 from mist.volume import DTYPES, Rescale, Volume, Voxels, to_planes
 
 OBLIQUE = geometry_from_dicom((-120.0, -100.5, 30.25), (1, 0, 0, 0, 0.8, 0.6), (0.7, 0.6), (0.0, -3.0, 4.0))

@@ -8,13 +8,13 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from mist.delivery.image_request import ImageFormat, parse_image_request
+from mist.delivery.picture import check_picture, encode_picture, picture_style
 from mist.errors import InvalidRequest
 from mist.geometry import geometry_of_indices
 from mist.plan import make_plan
 from mist.request import Request
 from mist.scan import Display
-from mist.delivery.image_request import ImageFormat, parse_image_request
-from mist.delivery.picture import check_picture, encode_picture, picture_style
 from mist.volume import Rescale, Volume, Voxels
 from mist_storage.scan_writer import encode_scan
 

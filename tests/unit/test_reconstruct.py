@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
-from mist.blocks import BlockLayout
-from mist.codec import decode_block
+from mist.blocks import Block, BlockLayout
+from mist.codec import BlockCorrupt, decode_block
 from mist.errors import InvalidRequest
 from mist.geometry import geometry_from_spacing
 from mist.plan import make_plan
-from mist.pyramid import Pyramid
-from mist.reconstruct import Decoded, Reconstruction, decompose
+from mist.pyramid import Pyramid, Triple
+from mist.reconstruct import Reconstruction, decompose
 from mist.request import Box, Request
 from mist.volume import Rescale, Volume
-from mist.wavelet import MASK_WAVELET, WAVELETS
+from mist.wavelet import MASK_WAVELET, WAVELETS, Coefficients
 from tests.encoded_scan import encode_scan
 
 VOXELS = np.random.default_rng(0).integers(-500, 500, (10, 70, 66)).astype(np.int16)
@@ -23,12 +25,6 @@ COARSEST = SCAN.header.pyramid.coarsest
 
 def reconstruction(request: Request | None = None) -> Reconstruction:
     return Reconstruction(SCAN.header, make_plan(SCAN.header, request or Request()))
-
-
-def decoded(numbers: range | list[int]) -> Decoded:
-    layout, dtype = SCAN.header.layout, SCAN.header.coefficients
-    blocks = {block.number: block for level in layout.levels for block in layout.blocks(level)}
-    return [(blocks[n], decode_block(SCAN.blocks[n], dtype, layout.block_shape)) for n in numbers]
 
 
 def test_full_resolution_is_every_voxel_and_all_that_is_known_of_them() -> None:
@@ -55,7 +51,7 @@ def test_a_scan_of_one_level_is_its_own_low_pass_band() -> None:
 def test_refining_delivers_each_level_on_the_way() -> None:
     steps = reconstruction()
     for level in range(COARSEST, -1, -1):
-        SCAN.refine(steps, level)
+        SCAN.refine(steps)
         assert steps.level == level
         volume = steps.volume()
         np.testing.assert_array_equal(volume.voxels, SCAN.read(Request(level=level)).voxels)
@@ -65,7 +61,7 @@ def test_refining_delivers_each_level_on_the_way() -> None:
 def test_a_level_on_the_way_to_a_region_lies_where_its_affine_says() -> None:
     steps = reconstruction(Request(region=Box((0, 40, 40), (10, 60, 60))))
     for level in range(COARSEST, -1, -1):
-        SCAN.refine(steps, level)
+        SCAN.refine(steps)
         part, whole = steps.volume(), SCAN.read(Request(level=level))
         inverse = np.linalg.inv(whole.affine) @ part.affine
         start = np.rint(inverse[:3, 3]).astype(int)
@@ -80,42 +76,49 @@ def test_before_the_first_level_there_is_no_volume() -> None:
         steps.volume()
 
 
-def test_a_missing_block_is_refused_by_number_and_never_filled_in() -> None:
-    numbers = list(SCAN.header.layout.numbers(COARSEST))
-    with pytest.raises(InvalidRequest, match=rf"\[{numbers[-1]}\] of level {COARSEST} are missing"):
-        reconstruction().refine(decoded(numbers[:-1]))
+def refusing(block: Block, _out: Coefficients, _start: Triple) -> None:
+    raise BlockCorrupt(f"block {block.number} is missing")
 
 
-def test_no_blocks_at_all_are_refused() -> None:
-    with pytest.raises(InvalidRequest, match="missing"):
-        reconstruction().refine([])
-
-
-def test_a_block_given_twice_is_refused() -> None:
-    numbers = list(SCAN.header.layout.numbers(COARSEST))
-    with pytest.raises(InvalidRequest, match="given twice"):
-        reconstruction().refine(decoded([*numbers, numbers[0]]))
-
-
-def test_a_block_of_another_level_is_refused() -> None:
-    numbers = list(SCAN.header.layout.numbers(COARSEST))
-    with pytest.raises(InvalidRequest, match="not wanted"):
-        reconstruction().refine(decoded([*numbers, SCAN.header.layout.numbers(0)[0]]))
+def test_what_goes_wrong_with_a_block_is_raised_and_nothing_is_filled_in() -> None:
+    first = SCAN.header.layout.numbers(COARSEST)[0]
+    with pytest.raises(BlockCorrupt, match=f"block {first} is missing"):
+        reconstruction().refine(refusing)
 
 
 def test_a_refusal_leaves_the_reconstruction_where_it_was() -> None:
     steps = reconstruction()
-    with pytest.raises(InvalidRequest):
-        steps.refine([])
-    for level in range(COARSEST, -1, -1):
-        SCAN.refine(steps, level)
+    with pytest.raises(BlockCorrupt):
+        steps.refine(refusing)
+    for _ in range(COARSEST, -1, -1):
+        SCAN.refine(steps)
     np.testing.assert_array_equal(steps.volume().voxels, VOXELS)
 
 
-def test_blocks_may_come_in_any_order() -> None:
+def test_each_wanted_block_is_asked_for_once() -> None:
+    asked: list[int] = []
+
+    def fill(block: Block, out: Coefficients, start: Triple) -> None:
+        asked.append(block.number)
+        z, y, x = (slice(a, a + c - b) for a, b, c in zip(start, block.start, block.stop, strict=True))
+        out[z, y, x] = 0
+
     steps = reconstruction()
-    for level in range(COARSEST, -1, -1):
-        steps.refine(decoded(list(SCAN.header.layout.numbers(level))[::-1]))
+    steps.refine(fill)
+    assert asked == list(SCAN.header.layout.numbers(COARSEST))
+
+
+def test_blocks_may_be_filled_in_any_order_and_by_several_threads() -> None:
+    steps, layout = reconstruction(), SCAN.header.layout
+
+    def fill(block: Block, out: Coefficients, start: Triple) -> None:
+        z, y, x = (slice(a, a + c - b) for a, b, c in zip(start, block.start, block.stop, strict=True))
+        values = decode_block(SCAN.blocks[block.number], out.dtype, layout.block_shape)
+        out[z, y, x] = values[tuple(slice(c - b) for b, c in zip(block.start, block.stop, strict=True))]
+
+    with ThreadPoolExecutor(3) as pool:
+        for _ in layout.levels:
+            steps.refine(fill, lambda act, blocks: pool.map(act, blocks[::-1]))
     np.testing.assert_array_equal(steps.volume().voxels, VOXELS)
 
 

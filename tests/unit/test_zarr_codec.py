@@ -23,7 +23,12 @@ def test_zarr_finds_the_codec_by_its_entry_point() -> None:
 
 def test_zarr_writes_and_reads_an_array_with_the_codec(tmp_path: Path) -> None:
     array = zarr.create_array(
-        str(tmp_path / "a"), shape=BLOCKS.shape, chunks=(1, 8, 16, 24), dtype="int32", serializer=MistBlockCodec(), compressors=None
+        str(tmp_path / "a"),
+        shape=BLOCKS.shape,
+        chunks=(1, 8, 16, 24),
+        dtype="int32",
+        serializer=MistBlockCodec(),
+        compressors=None,
     )
     array[:] = BLOCKS
     np.testing.assert_array_equal(np.asarray(zarr.open_array(str(tmp_path / "a"), mode="r")[:]), BLOCKS)

@@ -23,7 +23,7 @@ from mist.codec.block_decoder import BAD_FRAME, GOOD, decode_into
 from mist.codec.block_encoder import encode_into
 from mist.codec.context import CONTEXT_LOOKUP
 from mist.codec.frame import VARINT_BYTES, value_limit
-from mist.codec.tables import bit_costs, decoding_slots, frequencies, starts
+from mist.codec.tables import bit_costs, decoding_tables, frequencies, starts
 from mist.errors import InvalidRequest, MistError
 from mist.pyramid import Triple
 from mist.wavelet import Coefficients
@@ -89,7 +89,7 @@ def decode_block_into(data: Bytes, shape: Triple, out: Coefficients, start: Trip
         raise BlockCorrupt(f"a block of {begin + length} bytes lies in {len(data)} bytes")
     view: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
     view.setflags(write=False)  # numba compiles everything once more for data that can be written to
-    status = decode_into(view, begin, len(data), decoding_slots(), CONTEXT_LOOKUP, shape, out, start, stop)
+    status = decode_into(view, begin, len(data), decoding_tables(), CONTEXT_LOOKUP, shape, out, start, stop)
     if status != GOOD:
         what = "its frame contradicts itself" if status == BAD_FRAME else "its lanes end early, late or out of range"
         raise BlockCorrupt(f"a block of {len(data)} bytes does not decode: {what}")

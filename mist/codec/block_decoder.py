@@ -25,7 +25,7 @@ from mist.codec.frame import (
     value_limit,
 )
 from mist.codec.interleaved import decode_four_lanes
-from mist.codec.lanes import LANES, decode_lane, lane_count, read_bits
+from mist.codec.lanes import LANES, STATE_BYTES, decode_lane, lane_count, read_bits
 from mist.codec.prediction import add_prediction
 
 GOOD: Final = 0
@@ -36,7 +36,7 @@ BAD_LANE: Final = 2
 
 
 @numba.njit(nogil=True, cache=True)
-def decode_into(data, begin, end, slots, lookup, shape, whole, start, stop):
+def decode_into(data, begin, end, tables, lookup, shape, whole, start, stop):
     """Fill the box [start, stop) of `whole` (z, y, x), int32 or int64, with the block at [begin, end) of `data`.
 
     The block begins with its flags, has `shape`, and holds nothing but zeros beyond the lengths of the box.
@@ -68,7 +68,7 @@ def decode_into(data, begin, end, slots, lookup, shape, whole, start, stop):
     if held == RAW:
         status = BAD_FRAME if flags & HAS_SHIFT else _decode_raw(data, at, end, part)
     elif held == CODED:
-        status = _decode_coded(data, at, end, flags, slots, lookup, part)
+        status = _decode_coded(data, at, end, flags, tables, lookup, part)
     else:
         status = BAD_FRAME
     if status == GOOD and flags & PREDICTED:
@@ -77,7 +77,7 @@ def decode_into(data, begin, end, slots, lookup, shape, whole, start, stop):
 
 
 @numba.njit(nogil=True, cache=True)
-def _decode_coded(data, at, end, flags, slots, lookup, out):
+def _decode_coded(data, at, end, flags, tables, lookup, out):
     """Fill `out` from the table number at `at` and what follows it."""
     table, shift = np.int64(-1), np.int64(0)
     if at < end:
@@ -88,7 +88,7 @@ def _decode_coded(data, at, end, flags, slots, lookup, out):
             shift, at = np.int64(data[at]), at + 1
         if not 1 <= shift <= LARGEST_SHIFT:
             return BAD_FRAME
-    if not 0 <= table < slots.shape[0]:
+    if not 0 <= table < tables.tokens.shape[0]:
         return BAD_FRAME
     lanes = lane_count(out.shape[0], out.shape[1], out.shape[2])
     ends = np.empty(lanes + 1, np.int64)
@@ -101,11 +101,11 @@ def _decode_coded(data, at, end, flags, slots, lookup, out):
         ends[lane] += ends[lane - 1]
     if ends[lanes - 1] > end:
         return BAD_FRAME
-    return _decode_lanes(data, ends, shift, slots[table], lookup, out)
+    return _decode_lanes(data, ends, shift, tables.tokens[table], tables.ranges[table], lookup, out)
 
 
 @numba.njit(nogil=True, cache=True)
-def _decode_lanes(data, ends, shift, slots, lookup, out):
+def _decode_lanes(data, ends, shift, symbols, ranges, lookup, out):
     """Fill `out` from lanes of which lane `i` is the bytes [ends[i], ends[i + 1]) of `data`."""
     depth, height, width = out.shape
     lanes = ends.shape[0] - 1
@@ -117,20 +117,29 @@ def _decode_lanes(data, ends, shift, slots, lookup, out):
         own_rows = (lane + 1) * height // lanes - lane * height // lanes
         low_bytes = (shift * depth * own_rows * width + 7) // 8
         begins[lane] = ends[lane] + low_bytes
-        if begins[lane] > ends[lane + 1]:
+        if begins[lane] + STATE_BYTES > ends[lane + 1]:
             return BAD_LANE
         if shift > 0:
             read_bits(data, ends[lane], shift, low[lane], own_rows)
     numbers = np.empty((lanes, depth, rows, width), out.dtype)
     magnitudes = np.empty((lanes, depth, rows, width), np.uint16)
     if lanes == LANES and height == LANES * rows:
-        if not decode_four_lanes(data, begins, ends, slots, lookup, largest, magnitudes, numbers):
+        if not decode_four_lanes(data, begins, ends, symbols, ranges, lookup, largest, magnitudes, numbers):
             return BAD_LANE
     else:
         for lane in range(lanes):
             own_rows = (lane + 1) * height // lanes - lane * height // lanes
             if not decode_lane(
-                data, begins[lane], ends[lane + 1], slots, lookup, largest, magnitudes[lane], numbers[lane], own_rows
+                data,
+                begins[lane],
+                ends[lane + 1],
+                symbols,
+                ranges,
+                lookup,
+                largest,
+                magnitudes[lane],
+                numbers[lane],
+                own_rows,
             ):
                 return BAD_LANE
     for lane in range(lanes):

@@ -13,20 +13,14 @@ from mist.codec.context import LARGEST_MAGNITUDE, row_sums
 from mist.codec.lanes import (
     _BYTE,
     _LOWEST_STATE,
-    _SHIFT,
     _SLOT_MASK,
     _WORD,
     STATE_BYTES,
     _state_at,
     _take_number,
+    next_state,
 )
 from mist.codec.tokens import DIRECT
-
-
-@numba.njit(nogil=True, cache=True, inline="always")
-def _next_state(slot, state):
-    frequency = np.uint64((slot >> np.uint32(8)) & np.uint32(0xFFF)) + np.uint64(1)
-    return frequency * (state >> _SHIFT) + np.uint64(slot >> np.uint32(20))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -35,7 +29,7 @@ def _with_word(state, data, front):
 
 
 @numba.njit(nogil=True, cache=True)
-def decode_four_lanes(data, begins, ends, slots, lookup, largest, magnitudes, numbers):
+def decode_four_lanes(data, begins, ends, symbols, ranges, lookup, largest, magnitudes, numbers):
     """Fill `numbers` (4, slices, rows, columns) from what follows the low bits of four lanes of one shape.
 
     That is the bytes [begins[i], ends[i + 1]) of `data`. False as of `decode_lane`; `magnitudes` is scratch, uint16, of
@@ -65,12 +59,16 @@ def decode_four_lanes(data, begins, ends, slots, lookup, largest, magnitudes, nu
             row0, row1, row2, row3 = magnitudes[0, z, y], magnitudes[1, z, y], magnitudes[2, z, y], magnitudes[3, z, y]
             out0, out1, out2, out3 = numbers[0, z, y], numbers[1, z, y], numbers[2, z, y], numbers[3, z, y]
             for x in range(width):
-                slot0 = slots[lookup[min((sums0[x] + weight_w * w0 + weight_ww * ww0) >> 2, top)], state0 & _SLOT_MASK]
-                slot1 = slots[lookup[min((sums1[x] + weight_w * w1 + weight_ww * ww1) >> 2, top)], state1 & _SLOT_MASK]
-                slot2 = slots[lookup[min((sums2[x] + weight_w * w2 + weight_ww * ww2) >> 2, top)], state2 & _SLOT_MASK]
-                slot3 = slots[lookup[min((sums3[x] + weight_w * w3 + weight_ww * ww3) >> 2, top)], state3 & _SLOT_MASK]
-                state0, state1 = _next_state(slot0, state0), _next_state(slot1, state1)
-                state2, state3 = _next_state(slot2, state2), _next_state(slot3, state3)
+                context0 = lookup[min((sums0[x] + weight_w * w0 + weight_ww * ww0) >> 2, top)]
+                context1 = lookup[min((sums1[x] + weight_w * w1 + weight_ww * ww1) >> 2, top)]
+                context2 = lookup[min((sums2[x] + weight_w * w2 + weight_ww * ww2) >> 2, top)]
+                context3 = lookup[min((sums3[x] + weight_w * w3 + weight_ww * ww3) >> 2, top)]
+                token0, token1 = symbols[context0, state0 & _SLOT_MASK], symbols[context1, state1 & _SLOT_MASK]
+                token2, token3 = symbols[context2, state2 & _SLOT_MASK], symbols[context3, state3 & _SLOT_MASK]
+                state0 = next_state(state0, ranges[context0, token0])
+                state1 = next_state(state1, ranges[context1, token1])
+                state2 = next_state(state2, ranges[context2, token2])
+                state3 = next_state(state3, ranges[context3, token3])
                 if state0 < _LOWEST_STATE:
                     if front0 + 2 > back[0]:
                         return False
@@ -91,8 +89,8 @@ def decode_four_lanes(data, begins, ends, slots, lookup, largest, magnitudes, nu
                         return False
                     state3 = _with_word(state3, data, front3)
                     front3 += 2
-                number0, number1 = np.int64(slot0 & np.uint32(0xFF)), np.int64(slot1 & np.uint32(0xFF))
-                number2, number3 = np.int64(slot2 & np.uint32(0xFF)), np.int64(slot3 & np.uint32(0xFF))
+                number0, number1 = np.int64(token0), np.int64(token1)
+                number2, number3 = np.int64(token2), np.int64(token3)
                 ww0, ww1, ww2, ww3 = w0, w1, w2, w3
                 if (number0 | number1 | number2 | number3) >= DIRECT:
                     if number0 >= DIRECT:

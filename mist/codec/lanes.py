@@ -227,8 +227,15 @@ def _state_at(data, at):
     return state | np.uint64(data[at + 2]) << np.uint64(16) | np.uint64(data[at + 3]) << np.uint64(24)
 
 
+@numba.njit(nogil=True, cache=True, inline="always")
+def next_state(state, span):
+    """The state after a token whose frequency and start are `span`: see `mist.codec.tables.DecodingTables`."""
+    frequency, start = np.uint64(span & np.uint32(0xFFFF)), np.uint64(span >> np.uint32(16))
+    return frequency * (state >> _SHIFT) + (state & _SLOT_MASK) - start
+
+
 @numba.njit(nogil=True, cache=True)
-def decode_lane(data, begin, end, slots, lookup, largest, magnitudes, numbers, height):
+def decode_lane(data, begin, end, symbols, ranges, lookup, largest, magnitudes, numbers, height):
     """Fill the first `height` rows of `numbers` (slices, rows, columns) from what follows a lane's low bits.
 
     That is the bytes [begin, end) of `data`. False where they are no lane, or a number is above `largest`, which is at
@@ -245,15 +252,15 @@ def decode_lane(data, begin, end, slots, lookup, largest, magnitudes, numbers, h
             weight_w, weight_ww, w = row_sums(magnitudes, z, y, height, sums)
             ww = w
             for x in range(width):
-                slot = slots[lookup[min((sums[x] + weight_w * w + weight_ww * ww) >> 2, top)], state & _SLOT_MASK]
-                frequency = np.uint64((slot >> np.uint32(8)) & np.uint32(0xFFF)) + np.uint64(1)
-                state = frequency * (state >> _SHIFT) + np.uint64(slot >> np.uint32(20))
+                context = lookup[min((sums[x] + weight_w * w + weight_ww * ww) >> 2, top)]
+                token = symbols[context, state & _SLOT_MASK]
+                state = next_state(state, ranges[context, token])
                 if state < _LOWEST_STATE:
                     if front + 2 > back:
                         return False
                     state = state << _WORD | np.uint64(data[front]) | np.uint64(data[front + 1]) << _BYTE
                     front += 2
-                number = np.int64(slot & np.uint32(0xFF))
+                number = np.int64(token)
                 if number >= DIRECT:
                     number, back, held, count = _take_number(number, data, front, back, held, count)
                     if back < front or number > largest:

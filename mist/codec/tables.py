@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
-from typing import Final
+from typing import Final, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -41,13 +40,22 @@ def starts() -> Frequencies:
     return (np.cumsum(tables, axis=2) - tables).astype(np.uint16)
 
 
+class DecodingTables(NamedTuple):
+    """The table sets as a decoder wants them; compiled code takes them as one argument."""
+
+    tokens: npt.NDArray[np.uint8]
+    """(sets, contexts, slots): the token of each slot; one byte, so that a block's contexts stay in a core's cache."""
+    ranges: npt.NDArray[np.uint32]
+    """(sets, contexts, tokens): frequency | start << 16."""
+
+
 @lru_cache(maxsize=1)
-def decoding_slots() -> npt.NDArray[np.uint32]:
-    """For each set, context and slot: token | (frequency - 1) << 8 | (slot - start of the token's range) << 20."""
-    tables = frequencies()
-    slots = np.empty((len(tables), CONTEXTS, FREQUENCY_TOTAL), np.uint32)
-    _fill_slots(tables, slots)
-    return slots
+def decoding_tables() -> DecodingTables:
+    """All table sets for a decoder."""
+    counts = frequencies()
+    slots = [np.repeat(np.arange(TOKENS, dtype=np.uint8), row) for table in counts for row in table]
+    tokens = np.stack(slots).reshape(len(counts), CONTEXTS, FREQUENCY_TOTAL)
+    return DecodingTables(tokens, counts.astype(np.uint32) | starts().astype(np.uint32) << np.uint32(16))
 
 
 @lru_cache(maxsize=1)
@@ -59,16 +67,3 @@ def bit_costs() -> npt.NDArray[np.float32]:
     escaped = coded[:, :, ESCAPE, np.newaxis] + LENGTH_BITS + np.maximum(RAW_BITS + 1, 2)
     costs: npt.NDArray[np.float32] = np.where(tables > 0, coded + RAW_BITS, escaped).astype(np.float32)
     return costs
-
-
-@numba.njit(nogil=True, cache=True)
-def _fill_slots(tables, slots):
-    for table in range(tables.shape[0]):
-        for context in range(CONTEXTS):
-            start = 0
-            for token in range(TOKENS):
-                frequency = np.uint32(tables[table, context, token])
-                for place in range(frequency):
-                    packed = np.uint32(token) | (frequency - np.uint32(1)) << np.uint32(8)
-                    slots[table, context, start + place] = packed | np.uint32(place) << np.uint32(20)
-                start += frequency

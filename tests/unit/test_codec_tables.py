@@ -6,7 +6,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from mist.codec.tables import bit_costs, decoding_slots, frequencies, starts
+from mist.codec.tables import bit_costs, decoding_tables, frequencies, starts
 from mist.codec.tokens import ESCAPE
 
 TABLES_SHA256 = "571807e8e84e71773c81155a019c423f36e0806ed6622ddffec0a328e462c644"
@@ -33,12 +33,13 @@ def test_every_context_can_escape() -> None:
 
 @pytest.mark.parametrize("table", range(16))
 def test_a_slot_leads_to_the_token_whose_range_it_lies_in(table: int) -> None:
-    slots = decoding_slots()[table].astype(np.int64)
-    token, frequency, place = slots & 255, (slots >> 8 & 4095) + 1, slots >> 20
-    contexts = np.arange(32)[:, np.newaxis]
-    np.testing.assert_array_equal(frequency, frequencies()[table, contexts, token])
-    np.testing.assert_array_equal(starts()[table, contexts, token] + place, np.arange(4096) + 0 * contexts)
-    assert (place < frequency).all()
+    tokens, spans = decoding_tables().tokens[table], decoding_tables().ranges[table].astype(np.int64)
+    frequency, start = spans & 0xFFFF, spans >> 16
+    np.testing.assert_array_equal(frequency, frequencies()[table])
+    np.testing.assert_array_equal(start, starts()[table])
+    contexts, slots = np.arange(32)[:, np.newaxis], np.arange(4096)
+    place = slots - start[contexts, tokens]
+    assert ((place >= 0) & (place < frequency[contexts, tokens])).all()
 
 
 def test_every_token_has_a_cost_and_an_escape_costs_at_most_12_bits() -> None:

@@ -1,0 +1,124 @@
+"""How fast scans are decoded and encoded, beside the libraries that others use; one thread each.
+
+The rule: bytes lie in memory, and every decoded voxel is compared with the original once. MIST's time is that of the
+whole way from stored bytes to voxels: digests apart, entropy decoding, inverse wavelet, clamping.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+
+from mist.block_table import walk_blocks
+from mist.blocks import Block
+from mist.codec import decode_block_into
+from mist.errors import ScanCorrupt
+from mist.plan import make_plan
+from mist.pyramid import Triple
+from mist.reconstruct import Reconstruction
+from mist.request import Request
+from mist.samples import to_integers
+from mist.scan import ScanHeader
+from mist.volume import Volume, to_planes
+from mist.wavelet import Coefficients
+from mist_eval.paired_timing import PairedTime, paired_time
+from mist_eval.rivals import HTJ2K, encode_htj2k, fits, htj2k_levels, signed
+from mist_storage.scan_writer import encode_scan
+
+QUARTER = 2
+"""The in-plane reduction called 1/4."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodecSpeed:
+    """One scan's times."""
+
+    name: str
+    voxels: int
+    decode: PairedTime
+    """MIST to full resolution, as a multiple of OpenJPH."""
+    decode_openjpeg: PairedTime
+    """The same, of OpenJPEG."""
+    quarter: PairedTime | None
+    """MIST to 1/4, as a multiple of MIST to full resolution; None where there is no such level."""
+    encode: PairedTime
+    """MIST, as a multiple of OpenJPH."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlocks:
+    """A scan in memory."""
+
+    header: ScanHeader
+    blocks: list[memoryview]
+
+    @classmethod
+    def of(cls, volume: Volume) -> StoredBlocks:
+        """A volume, encoded."""
+        encoded = encode_scan(volume)
+        header = encoded.header
+        return cls(header, walk_blocks(memoryview(encoded.blocks)[: header.levels[0].end_byte], header.layout.count))
+
+    def read(self, level: int) -> Volume:
+        """A level, decoded by this thread alone."""
+        shape = self.header.block_shape
+
+        def fill(block: Block, out: Coefficients, start: Triple) -> None:
+            z, y, x = (a + c - b for a, b, c in zip(start, block.start, block.stop, strict=True))
+            decode_block_into(self.blocks[block.number], shape, out, start, (z, y, x))
+
+        reconstruction = Reconstruction(self.header, make_plan(self.header, Request(level=level)))
+        for _ in range(self.header.pyramid.coarsest, level - 1, -1):
+            reconstruction.refine(fill)
+        return reconstruction.volume()
+
+
+def codec_speed(name: str, volume: Volume) -> CodecSpeed | None:
+    """The times of a scan; None where the rivals cannot take its samples.
+
+    Raises
+    ------
+    ScanCorrupt
+        A codec did not give the voxels back.
+    """
+    integers, _ = to_integers(volume.voxels)
+    planes: npt.NDArray[np.int64] = np.asarray(to_planes(integers, volume.axes), np.int64)
+    if not fits(planes):
+        return None
+    slices = list(planes.reshape(-1, *planes.shape[2:]))
+    ours, htj2k = StoredBlocks.of(volume), [HTJ2K.encode(plane) for plane in slices]
+    jpeg2k = [_openjpeg(plane) for plane in slices]
+    _require_equal(name, ours.read(0).voxels, volume.voxels)
+    for plane, stream, other in zip(slices, htj2k, jpeg2k, strict=True):
+        _require_equal(name, imagecodecs.htj2k_decode(stream), signed(plane))
+        _require_equal(name, imagecodecs.jpeg2k_decode(other), signed(plane))
+    quarter = _level_of(ours.header, QUARTER)
+    return CodecSpeed(
+        name,
+        volume.voxels.size,
+        paired_time(lambda: ours.read(0), lambda: [imagecodecs.htj2k_decode(stream) for stream in htj2k]),
+        paired_time(lambda: ours.read(0), lambda: [imagecodecs.jpeg2k_decode(stream) for stream in jpeg2k], pairs=4),
+        None if quarter is None else paired_time(lambda: ours.read(quarter), lambda: ours.read(0)),
+        paired_time(lambda: encode_scan(volume), lambda: [encode_htj2k(plane) for plane in slices]),
+    )
+
+
+def _openjpeg(plane: npt.NDArray[np.int64]) -> bytes:
+    resolutions = htj2k_levels(plane) + 1
+    return bytes(
+        imagecodecs.jpeg2k_encode(signed(plane), level=0, codecformat="j2k", reversible=True, resolutions=resolutions)
+    )
+
+
+def _level_of(header: ScanHeader, reduction: int) -> int | None:
+    """The finest level that is reduced so often in-plane; None where there is none."""
+    levels = range(len(header.levels))
+    return next((level for level in levels if sum("y" in axes for axes in header.halved[:level]) == reduction), None)
+
+
+def _require_equal(name: str, found: npt.NDArray[np.generic], expected: npt.NDArray[np.generic]) -> None:
+    if not np.array_equal(found, expected):
+        raise ScanCorrupt(name, 0, "a codec under measurement did not give the voxels back")

@@ -1,22 +1,27 @@
 """The `mist` command: the one place that joins the parts.
 
 The rule: a command parses, calls one part, and prints. Parts are imported when their command runs, so that `mist ls` on
-a plain client needs neither the ingest's nor the server's dependencies. Exit code 0 means that all that was asked for
-was done; 1 that it was not, with one line why on standard error; 2 that the command line is wrong.
+a plain client needs neither the ingest's nor the server's dependencies, and `mist --help` none. Exit code 0 means that
+all that was asked for was done; 1 that it was not, with one line why on standard error; 2 that the command line is
+wrong; 130 that it was interrupted.
 """
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mist.console import complain, note, progress, say, say_json, say_table, size
+from mist.console import complain, note, progress, say, say_facts, say_json, say_table, size
 from mist.errors import MistError
-from mist.scan_summary import described, facts, level_facts, listed
-from mist_storage.dataset import open_dataset
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, by custom 128 and the number of the signal; Typer's too."""
 
 app = typer.Typer(
     name="mist",
@@ -36,7 +41,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command()
 def ingest(
-    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Files, or folders to search through.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE", help="Files, or folders to search through.")],
     dataset_url: Annotated[str, typer.Argument(metavar="DATASET_URL", help="file://, s3:// or a folder.")],
     labels: Annotated[
         Path | None, typer.Option(help="CSV: column `file` names sources, the others become columns.")
@@ -48,7 +53,7 @@ def ingest(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Store the scans in SOURCE... as a dataset; what is there already is left alone."""
+    """Store the scans in all SOURCEs as a dataset; what is there already is left alone."""
     from mist.ingest.run import ingest as run_ingest
     from mist.ingest_summary import summary, summary_json
 
@@ -78,13 +83,16 @@ def ls(
     as_json: AsJson = False,
 ) -> None:
     """List the scans of a dataset."""
+    from mist.scan_summary import listed, to_json
+    from mist_storage.dataset import open_dataset
+
     catalog = open_dataset(dataset_url).catalog
-    chosen = catalog.where(where) if where else catalog
+    chosen = catalog if where is None else catalog.where(where)
     rows = [chosen.row(scan_id) for scan_id in chosen.scan_ids[:limit]]
     if as_json:
-        say_json([described(row) for row in rows])
+        say_json([to_json(row) for row in rows])
         return
-    say_table(f"{dataset_url}, version {catalog.version}", [listed(row) for row in rows], right=["stored"])
+    say_table(f"{dataset_url}, version {catalog.version}", listed(rows), right=["levels", "stored"])
     if len(rows) < len(chosen):
         note(f"{len(chosen) - len(rows)} more scans; --limit shows them")
 
@@ -92,11 +100,16 @@ def ls(
 @app.command()
 def info(dataset_url: DatasetUrl, scan_id: ScanId, as_json: AsJson = False) -> None:
     """Say what is known of a scan, and what each of its levels costs."""
-    row = open_dataset(dataset_url).catalog.row(scan_id)
+    from mist.scan_summary import facts, level_facts, to_json
+    from mist_storage.dataset import open_dataset
+
+    catalog = open_dataset(dataset_url).catalog
+    row = catalog.row(scan_id)
     if as_json:
-        say_json(described(row))
+        say_json(to_json(row))
         return
-    say_table(scan_id, [{"what": name, "value": value} for name, value in facts(row).items()])
+    say_facts(f"{dataset_url}, version {catalog.version}", facts(row))
+    say()
     say_table("Levels", [level_facts(row, level) for level in range(len(row.header.levels))], right=["bytes", "of all"])
 
 
@@ -127,6 +140,7 @@ def get(
 ) -> None:
     """Write a scan, or a part of it, at any resolution."""
     from mist.delivery.file import write_scan_file
+    from mist_storage.dataset import open_dataset
 
     asked = {
         "level": level,
@@ -148,21 +162,22 @@ def get(
 @app.command()
 def verify(dataset_url: DatasetUrl, as_json: AsJson = False) -> None:
     """Check every stored byte of a dataset against its digests, and that every block decodes."""
-    from mist_storage.verify import verify_scan
+    from mist_storage.dataset import open_dataset
+    from mist_storage.verify import verify_scans
 
     dataset = open_dataset(dataset_url)
     problems = []
     with progress("verify") as advance:
-        for done, scan_id in enumerate(dataset.catalog.scan_ids, start=1):
-            problems += verify_scan(dataset.store, dataset.catalog.row(scan_id))
+        for done, (scan_id, bad) in enumerate(verify_scans(dataset.store, dataset.catalog), start=1):
+            problems += bad
             advance(done, len(dataset.catalog), scan_id)
     found = [{"scan": problem.scan_id, "level": problem.level, "problem": problem.reason} for problem in problems]
     if as_json:
         say_json({"scans": len(dataset.catalog), "problems": found})
     elif found:
-        say_table("Problems", found)
+        say_table("Problems", found, folded="problem")
     else:
-        say(f"{len(dataset.catalog)} scans are whole")
+        say(f"all {len(dataset.catalog)} scans are whole")
     if found:
         raise typer.Exit(1)
 
@@ -179,33 +194,81 @@ def serve(
     run_server(root_url, host, port)
 
 
+class Measured(StrEnum):
+    """What `mist bench` measures."""
+
+    BYTES = "bytes"
+    """Sizes at each resolution."""
+    CODEC = "codec"
+    """Times of decoding and encoding."""
+
+
+@app.command()
+def bench(
+    what: Annotated[Measured, typer.Argument(help="Sizes at each resolution, or times of decoding and encoding.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Folders of images; each is one set.")],
+    split: Annotated[
+        str, typer.Option(metavar="A,B", help="Only these splits of a folder with labels.csv; empty: all of them.")
+    ] = "test,val",
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Only every N-th scan of a folder.")] = 1,
+    plot: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw bytes against resolution.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure MIST beside HTJ2K, JPEG 2000, JPEG-LS, JPEG XL, PNG, an OME-Zarr style pyramid and nii.gz."""
+    from mist_eval.bench_report import bench_bytes, bench_codec
+
+    splits = tuple(filter(None, split.split(",")))
+    if what is Measured.BYTES:
+        bench_bytes(sources, splits, every, plot, as_json=as_json)
+    else:
+        bench_codec(sources, splits, every, as_json=as_json)
+
+
 @app.command()
 def demo(
     data: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Your own images, with labels.csv if there is one.")
+        Path | None, typer.Argument(metavar="DATA", help="Your own images, with labels.csv if there is one.")
     ] = None,
     folder: Annotated[Path, typer.Option(help="Where the demo's files are put; emptied first.")] = Path("demo-data"),
-    sizes: Annotated[str | None, typer.Option(help="In-plane sizes to compare, such as 1024,512,256.")] = None,
+    sizes: Annotated[
+        str | None, typer.Option(metavar="N,N,...", help="In-plane sizes to compare, such as 1024,512,256.")
+    ] = None,
+    phantoms: Annotated[int, typer.Option(min=12, help="How many labelled phantoms to generate.")] = 240,
 ) -> None:
     """Ingest images, serve them, fetch a scan at three resolutions, train a network from the stream."""
+    from mist.delivery.parameter import whole_number
     from mist_eval.demo import run_demo
 
-    run_demo(folder, data, None if sizes is None else [int(side) for side in sizes.split(",")])
+    sides = None if sizes is None else [whole_number("a size", side.strip()) for side in sizes.split(",")]
+    run_demo(folder, data, sizes=sides, phantoms=phantoms)
 
 
-def main() -> None:
-    """Run the command line; what went wrong is one line on standard error."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line, the process's own unless `arguments` are given, and exit; what went wrong is one line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no failure
     try:
-        app()
-    except MistError as error:
-        complain(" ".join(str(error).split()))
+        app(arguments, prog_name="mist")
+    except (MistError, ImportError, MemoryError, OSError) as error:
+        complain(_reason(error))
         sys.exit(1)
-    except ModuleNotFoundError as error:
-        complain(f"this command needs {error.name}: pip install 'mist-streaming[all]'")
-        sys.exit(1)
-    except OSError as error:
-        complain(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
-        sys.exit(1)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            complain("interrupted; what was not finished is not to be seen, and can be done again")
+        raise
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, and what to do about it where that is known."""
+    if isinstance(error, MistError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"this command needs {error.name}: pip install 'mist-streaming[all]'"
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory; ask for a coarser level, a smaller size or a region ({error})"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or repr(error)
 
 
 if __name__ == "__main__":

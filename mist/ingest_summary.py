@@ -20,7 +20,9 @@ def summary(report: IngestReport) -> None:
         say(f"{size(source)} of source files are stored in {size(kept)}, {kept / max(source, 1):.1%}")
     refused = report.refused
     if refused:
-        say_table("Refused", [{"source": o.source, "reason": o.reason} for o in refused[:SHOWN_REFUSALS]])
+        say()
+        shown = [{"source": outcome.source, "reason": outcome.reason} for outcome in refused[:SHOWN_REFUSALS]]
+        say_table("Refused", shown, folded="reason")
     if len(refused) > SHOWN_REFUSALS:
         say(f"and {len(refused) - SHOWN_REFUSALS} more, which --json lists")
 

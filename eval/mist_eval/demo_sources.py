@@ -27,14 +27,14 @@ class DemoSource:
     """Their labels."""
 
 
-def default_sources(folder: Path) -> list[DemoSource]:
-    """Real images, a CT phantom and labelled phantoms, written to `folder`."""
+def default_sources(folder: Path, phantoms: int) -> list[DemoSource]:
+    """Real images, a CT phantom and as many labelled `phantoms`, written to `folder`."""
     real = folder / "real"
     real.mkdir(parents=True, exist_ok=True)
     for name in _SHIPPED:
         shutil.copy(pydicom.examples.get_path(name), real / f"{name}.dcm")
     write_ct_series(folder / "ct_phantom")
-    labels = write_radiographs(folder / "phantoms")
+    labels = write_radiographs(folder / "phantoms", phantoms)
     return [
         DemoSource("real", real),
         DemoSource("ct_phantom", folder / "ct_phantom"),

@@ -53,7 +53,8 @@ class ResolutionRow:
     seconds: float
     """Time that this took, decoding included."""
     accuracy: float | None = None
-    """Balanced accuracy on the test split of a model trained at this resolution; None where none was trained, for want of labels or of time."""
+    """Balanced accuracy on the test split of a model trained at this resolution; None where none was trained, for want
+    of labels or of time."""
 
 
 @dataclass(frozen=True, slots=True)

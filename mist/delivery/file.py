@@ -1,6 +1,7 @@
 """A scan, or a part of it, written to a file.
 
-The rule: a file is there whole or not at all.
+The rule: a file is there whole or not at all, and what was there before stays until then. A device or a pipe is written
+to as it is, and a link stays a link.
 """
 
 from __future__ import annotations
@@ -63,8 +64,9 @@ def write_scan_file(reader: ScanReader, parameters: Mapping[str, str], path: Pat
     OSError
         The file cannot be written; what was there before is left alone.
     """
-    named = {"format": _format_of(path), **parameters}
-    image = decide_image(reader.header, parse_image_request(named, reader.header), _MOST_BYTES)
+    image_format = parameters.get("format") or _format_of(path)
+    asked = parse_image_request({**parameters, "format": image_format}, reader.header)
+    image = decide_image(reader.header, asked, _MOST_BYTES)
     _write(path, image.encoded(reader.read(image.plan.request)))
     return _written(reader, image)
 
@@ -81,8 +83,21 @@ def _format_of(path: Path) -> str:
 def _write(path: Path, pieces: Sequence[Piece]) -> None:
     if path == STANDARD_OUTPUT:
         sys.stdout.buffer.writelines(pieces)
+        sys.stdout.buffer.flush()
         return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:
+                stream.writelines(pieces)
+        else:
+            _replace(path.resolve(), pieces)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _replace(path: Path, pieces: Sequence[Piece]) -> None:
+    """Put a file of `pieces` in the place of the one at `path`, if there is one, in a single step."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".mist-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.writelines(pieces)

@@ -8,10 +8,12 @@ in a process of its own, and the one that kills it is refused.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 
 from mist.ingest.worker import Job, Result, do_job, refused
 
@@ -47,7 +49,7 @@ def _do_in_pool(jobs: Sequence[Job], workers: int) -> Generator[list[Result], No
     try:
         while waiting or running:
             while waiting and len(running) < JOBS_AHEAD * workers:
-                future = pool.submit(do_job, waiting[0])
+                future = _submit(pool, waiting[0])
                 running[future] = waiting.popleft()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield future.result()
@@ -63,11 +65,26 @@ def _do_alone(job: Job) -> list[Result]:
     """Do a job in a process of its own; refuse it if that process dies."""
     try:
         with _pool(1) as pool:
-            return pool.submit(do_job, job).result()
+            return _submit(pool, job).result()
     except BrokenProcessPool:
         return refused(
             job, f"{job.tasks[0].source}: the process that decoded it died: out of memory, or a decoder crashed"
         )
+
+
+def _submit(pool: ProcessPoolExecutor, job: Job) -> Future[list[Result]]:
+    with _interrupts_for_this_process_alone():
+        return pool.submit(do_job, job)  # starts a process if none is idle
+
+
+@contextmanager
+def _interrupts_for_this_process_alone() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal; those started in here leave it to this one, which then ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

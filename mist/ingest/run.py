@@ -6,6 +6,7 @@ the dataset has already is not decoded again, and nothing is committed where not
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as replaced
@@ -71,6 +72,8 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     """
     _require_usable(dataset_url, workers)
     discovery = discover(sources)
+    if not (discovery.tasks or discovery.refusals):
+        raise InvalidRequest(f"{', '.join(map(str, sources))}: no images, only files that are none")
     if labels is not None:
         discovery = join_labels(discovery, read_labels(labels))
     rows = _existing_rows(dataset_url, discovery.tasks)
@@ -105,9 +108,18 @@ def _require_usable(dataset_url: str, workers: int | None) -> None:
         raise InvalidRequest(
             f"{dataset_url} names a version, and versions never change; leave out the @ and the number"
         )
-    if Address.parse(dataset_url).scheme not in WRITABLE_SCHEMES:
+    address = Address.parse(dataset_url)
+    if address.scheme not in WRITABLE_SCHEMES:
         places = " or ".join(f"{scheme}://" for scheme in WRITABLE_SCHEMES)
         raise InvalidRequest(f"{dataset_url}: a dataset is written to {places}")
+    if address.scheme == "file" and (in_the_way := _file_on_the_way_to(address.path)) is not None:
+        raise InvalidRequest(f"{dataset_url}: {in_the_way} is a file, not a folder")
+
+
+def _file_on_the_way_to(folder: Path) -> Path | None:
+    """What keeps `folder` from being made: the first of it and its parents that is there, if that is no folder."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    return None if there is None or there.is_dir() else there
 
 
 def _existing_rows(dataset_url: str, tasks: Iterable[ScanTask]) -> dict[str, CatalogRow]:
@@ -159,7 +171,9 @@ def _committed(results: Iterable[Sequence[Result]], dataset_url: str | None) -> 
 
 
 def _given(labels: Mapping[str, Label]) -> dict[str, Label]:
-    return {name: value for name, value in labels.items() if value is not None}
+    """The labels that have a value, such that equal labels compare equal: NaN does not."""
+    given = {name: value for name, value in labels.items() if value is not None}
+    return {name: "NaN" if isinstance(value, float) and math.isnan(value) else value for name, value in given.items()}
 
 
 def _outcome(refusal: Refusal) -> ScanOutcome:

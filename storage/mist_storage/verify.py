@@ -15,9 +15,10 @@ import numpy as np
 from mist.block_table import table_entry, walk_blocks
 from mist.blocks import LOW_PASS, scatter
 from mist.codec import BlockCorrupt, decode_block
-from mist.errors import ObjectNotFound
+from mist.errors import ObjectNotFound, ScanCorrupt
 from mist.scan import ScanHeader
 from mist.wavelet import Bands, Coefficients, inverse
+from mist_storage.catalog import Catalog
 from mist_storage.catalog_row import CatalogRow
 from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON, scan_key
 from mist_storage.store import Store
@@ -40,6 +41,23 @@ class Problem:
     def __str__(self) -> str:
         where = f"scan {self.scan_id!r}" if self.level is None else f"scan {self.scan_id!r}, level {self.level}"
         return f"{where}: {self.reason}"
+
+
+def verify_scans(store: Store, catalog: Catalog) -> Iterator[tuple[str, list[Problem]]]:
+    """The id of each scan of `catalog`, and all that is wrong with it, its catalog row included.
+
+    Raises
+    ------
+    StoreError
+        The store failed.
+    """
+    for scan_id in catalog.scan_ids:
+        try:
+            row = catalog.row(scan_id)
+        except ScanCorrupt as error:
+            yield scan_id, [Problem(scan_id, error.level, error.reason)]
+        else:
+            yield scan_id, verify_scan(store, row)
 
 
 def verify_scan(store: Store, row: CatalogRow) -> list[Problem]:

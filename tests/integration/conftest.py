@@ -1,4 +1,4 @@
-"""A real S3 server for the tests that ask for one: SeaweedFS, from its wheel, on loopback."""
+"""Real stores for tests, an S3 server and disks that refuse or fill up, and the `mist` command in this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from mist.command import main
 from mist_storage.buckets import ensure_bucket
+from tests.command_line import Done, Mist
 
 START_SECONDS = 30.0
 """How long the server may take to start; it takes about one second."""
@@ -145,3 +147,51 @@ def s3_bucket(s3_environment: dict[str, str]) -> str:  # noqa: ARG001 - the envi
     name = f"mist-{uuid.uuid4().hex[:12]}"
     ensure_bucket(name)
     return name
+
+
+def _mounted(folder: Path, *options: str) -> bool:
+    """Whether a file system of its own could be mounted at `folder`."""
+    command = ["/bin/mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
+    return os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _unmount(folder: Path) -> None:
+    subprocess.run(["/bin/umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def full_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of 64 KiB."""
+    if not _mounted(tmp_path, "size=64k"):
+        pytest.skip("only root can mount a small disk")
+    yield tmp_path
+    _unmount(tmp_path)
+
+
+@pytest.fixture
+def read_only_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder that nobody may write to, by a mount as root and by its permissions otherwise."""
+    is_mounted = _mounted(tmp_path, "ro")
+    if not is_mounted:
+        tmp_path.chmod(0o500)
+    if os.geteuid() == 0 and not is_mounted:
+        pytest.skip("root may write to every folder, and could not mount a read-only one")
+    yield tmp_path
+    if is_mounted:
+        _unmount(tmp_path)
+    else:
+        tmp_path.chmod(0o700)
+
+
+@pytest.fixture
+def mist(capsys: pytest.CaptureFixture[str]) -> Mist:
+    """Runs `mist` in this process, as the installed script does."""
+
+    def run(*arguments: object) -> Done:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main([*map(str, arguments)])
+        printed = capsys.readouterr()
+        return Done(int(end.value.code or 0), printed.out, printed.err)
+
+    return run

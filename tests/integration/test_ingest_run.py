@@ -140,6 +140,17 @@ def test_new_labels_are_committed_without_storing_the_scan_again(source: Path, u
     assert stored(url) == before
 
 
+def test_a_label_that_is_not_a_number_does_not_change_each_time(source: Path, url: str) -> None:
+    (source / "labels.csv").write_text("file,score\na.npy,NaN\nb.npy,0.5\n")
+    ingest([source], url, labels=source / "labels.csv", workers=1)
+    before = objects(url)
+
+    report = ingest([source], url, labels=source / "labels.csv", workers=1)
+
+    assert report.count(ScanStatus.UNCHANGED) == 3
+    assert objects(url) == before
+
+
 def test_other_content_under_a_taken_id_is_refused(source: Path, url: str) -> None:
     statuses(source, url)
     np.save(source / "a.npy", voxels_of(9))
@@ -213,13 +224,32 @@ def test_rows_are_committed_by_and_by(source: Path, url: str, monkeypatch: pytes
     assert open_dataset(url).catalog.version == 2
 
 
-def test_a_store_that_fails_stops_the_ingest_and_shows_nothing(source: Path, tmp_path: Path) -> None:
-    (tmp_path / "dataset").write_text("in the way")
+def test_a_store_that_fails_stops_the_ingest_and_shows_nothing(
+    read_only_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    source = tmp_path_factory.mktemp("source")
+    np.save(source / "a.npy", voxels_of(1))
 
     with pytest.raises(StoreError):
-        ingest([source], (tmp_path / "dataset").as_uri(), workers=1)
+        ingest([source], (read_only_folder / "dataset").as_uri(), workers=1)
 
-    assert (tmp_path / "dataset").read_text() == "in the way"
+    assert not (read_only_folder / "dataset").exists()
+
+
+def test_a_file_in_the_place_of_the_dataset_is_refused_by_name(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+
+    with pytest.raises(InvalidRequest, match=r"/taken is a file, not a folder"):
+        ingest([source], (tmp_path / "taken" / "dataset").as_uri(), workers=1)
+
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_sources_without_any_image_are_refused(tmp_path: Path, url: str) -> None:
+    (tmp_path / "notes.txt").write_text("no image")
+
+    with pytest.raises(InvalidRequest, match=r"notes\.txt: no images"):
+        ingest([tmp_path / "notes.txt"], url, workers=1)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,16 +19,6 @@ BLACK_HOLE = "http://127.0.0.1:9"
 """Nothing listens there."""
 
 
-def mounted(folder: Path, *options: str) -> bool:
-    """Whether a file system of its own could be mounted at `folder`."""
-    command = ["/bin/mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
-    return os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def unmount(folder: Path) -> None:
-    subprocess.run(["/bin/umount", str(folder)], check=True)
-
-
 def line_of(failure: pytest.ExceptionInfo[MistError], beginning: str) -> str:
     """The message, once it is known to be one line that begins with the address."""
     message = str(failure.value)
@@ -37,30 +26,6 @@ def line_of(failure: pytest.ExceptionInfo[MistError], beginning: str) -> str:
     assert message.startswith(beginning)
     assert len(message) < 400
     return message
-
-
-@pytest.fixture
-def full_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of 64 KiB."""
-    if not mounted(tmp_path, "size=64k"):
-        pytest.skip("only root can mount a small disk")
-    yield tmp_path
-    unmount(tmp_path)
-
-
-@pytest.fixture
-def read_only_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder that nobody may write to, by a mount as root and by its permissions otherwise."""
-    is_mounted = mounted(tmp_path, "ro")
-    if not is_mounted:
-        tmp_path.chmod(0o500)
-    if os.geteuid() == 0 and not is_mounted:
-        pytest.skip("root may write to every folder, and could not mount a read-only one")
-    yield tmp_path
-    if is_mounted:
-        unmount(tmp_path)
-    else:
-        tmp_path.chmod(0o700)
 
 
 @pytest.fixture

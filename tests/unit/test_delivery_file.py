@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import mist.delivery.file
 from mist.delivery.file import ENDINGS, write_scan_file
 from mist.delivery.image_request import FORMATS
 from mist.errors import InvalidRequest
@@ -92,7 +91,7 @@ def test_a_write_that_fails_half_way_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     (tmp_path / "a.npy").write_text("mine")
-    monkeypatch.setattr(mist.delivery.file.Path, "replace", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(OSError, match="No space left on device"):
         write_scan_file(reader, EVERYTHING, tmp_path / "a.npy")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]

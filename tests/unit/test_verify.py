@@ -5,15 +5,18 @@ import random
 from collections.abc import Callable
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mist.errors import StoreDenied
 from mist.volume import Volume
 from mist.wavelet import MASK_WAVELET
+from mist_storage.catalog import Catalog
 from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON
-from mist_storage.verify import Problem, verify_scan
+from mist_storage.label_columns import table_of
+from mist_storage.verify import Problem, verify_scan, verify_scans
 from mist_storage.zarr_shard import level_span, table_range
-from tests.stored_scan import CountingStore, ScanAtRest, blobs, catalog_row, one_millimetre, stored, tiny
+from tests.stored_scan import CountingStore, ScanAtRest, blobs, catalog_row, memory_store, one_millimetre, stored, tiny
 
 OBJECTS = (BLOCKS, SOURCE, ZARR_JSON)
 
@@ -148,3 +151,15 @@ class DenyingStore(CountingStore):
 def test_a_store_that_fails_is_no_finding_about_the_scan(scan: ScanAtRest) -> None:
     with pytest.raises(StoreDenied):
         verify_scan(DenyingStore(scan.store), catalog_row(scan.stored))
+
+
+def test_every_scan_of_a_catalog_is_checked_and_a_bad_row_stops_no_other() -> None:
+    store = memory_store()
+    rows = [catalog_row(stored(tiny(seed), f"scan-{seed}", store).stored) for seed in range(3)]
+    frame = table_of(rows).with_columns(pl.col("digest").replace(rows[1].digest, "0" * 48))
+
+    found = dict(verify_scans(store, Catalog(frame, version=0)))
+
+    assert list(found) == ["scan-0", "scan-1", "scan-2"]
+    assert [len(problems) for problems in found.values()] == [0, 1, 0]
+    assert "does not fit its digest" in found["scan-1"][0].reason

@@ -28,6 +28,10 @@ TRAINED_SIDE = 128
 """The most pixels along a side at which a model is trained: more takes a processor minutes."""
 
 
+_CHOSEN = "split IN ('train', 'test') AND label IS NOT NULL"
+"""The scans that a model is trained and tested on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A classification that the labels of a dataset set."""
@@ -81,25 +85,32 @@ def resolution_rows(url: str, requests: Sequence[Request], task: Task | None = N
 def classification_task(dataset: Dataset) -> Task | None:
     """The task that the columns `label` and `split` of a dataset set, or None where they set none.
 
-    Images must be 2-D and single-channel, and both classes and splits (`train` and `test`) more than one.
+    The scans that are trained and tested on must be 2-D and single-channel, and of more than one class.
     """
-    if not {"label", "split"} <= set(dataset.label_columns) or dataset.column("label").count(None) == len(dataset):
+    if not {"label", "split"} <= set(dataset.label_columns):
         return None
-    classes = tuple(dataset.where("split IN ('train', 'test')").classes("label"))
-    splits = set(dataset.column("split"))
-    flat = all(scan.axes == "yx" for scan in dataset)
-    return Task("label", classes) if flat and len(classes) > 1 and {"train", "test"} <= splits else None
+    chosen = dataset.where(_CHOSEN)
+    classes = tuple(sorted(set(chosen.column("label")), key=str))
+    flat = all(scan.axes == "yx" for scan in chosen)
+    both = set(chosen.column("split")) == {"train", "test"}
+    return Task("label", classes) if flat and both and len(classes) > 1 else None
 
 
 def _row(url: str, request: Request, task: Task | None) -> ResolutionRow:
     source = metered(url)
     started = time.perf_counter()
-    shapes = {scan.reader.read(request).voxels.shape for scan in source.dataset}
+    shapes = {scan.id: scan.reader.read(request).voxels.shape for scan in source.dataset}
     seconds = time.perf_counter() - started
     moved, requests = source.meter.bytes, source.meter.requests
-    trains = task is not None and len(shapes) == 1 and max(max(shapes)) <= TRAINED_SIDE
-    accuracy = _accuracy(source.dataset, request, task) if task is not None and trains else None
-    return ResolutionRow(request, tuple(sorted(shapes)), moved, requests, seconds, accuracy)
+    accuracy = None
+    if task is not None and _batches({shapes[scan.id] for scan in source.dataset.where(_CHOSEN)}):
+        accuracy = _accuracy(source.dataset, request, task)
+    return ResolutionRow(request, tuple(sorted(set(shapes.values()))), moved, requests, seconds, accuracy)
+
+
+def _batches(shapes: set[tuple[int, ...]]) -> bool:
+    """Whether images of these shapes make batches that a processor can train on in time."""
+    return len(shapes) == 1 and max(max(shapes)) <= TRAINED_SIDE
 
 
 def _accuracy(dataset: Dataset, request: Request, task: Task) -> float:
@@ -108,7 +119,7 @@ def _accuracy(dataset: Dataset, request: Request, task: Task) -> float:
     loaders = {
         split: data_loader(
             ScanDataset(
-                dataset.where(f"split = '{split}' AND {task.label} IS NOT NULL"),
+                dataset.where(f"split = '{split}' AND {_CHOSEN}"),
                 level=request.level,
                 size=request.size,
                 label=task.label,

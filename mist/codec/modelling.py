@@ -25,21 +25,6 @@ costs more time than it saves bytes."""
 
 
 @numba.njit(nogil=True, cache=True)
-def extents(values):
-    """Lengths (z, y, x) of the least box at the origin that holds all values other than 0 of a block."""
-    depth, height, width = 0, 0, 0
-    for z in range(values.shape[0]):
-        for y in range(values.shape[1]):
-            row = values[z, y]
-            last = row.shape[0]
-            while last > 0 and row[last - 1] == 0:
-                last -= 1
-            if last > 0:
-                depth, height, width = z + 1, max(height, y + 1), max(width, last)
-    return depth, height, width
-
-
-@numba.njit(nogil=True, cache=True)
 def _is_picture(values):
     """Whether neighbours in a row differ less than they are large, so that predicting them may pay."""
     steps, sizes = np.int64(0), np.int64(0)

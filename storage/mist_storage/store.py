@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import obstore.exceptions as failures
 from obstore.store import HTTPStore, LocalStore, MemoryStore, S3Store
 
-from mist.errors import DatasetNotFound, InvalidRequest, ObjectNotFound
+from mist.errors import DatasetNotFound, InvalidRequest, ObjectNotFound, StoreUnavailable
 from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.keys import checked_key
 from mist_storage.store_failures import AlreadyStored, RangeBeyondEnd, translate_failure
@@ -160,7 +160,12 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes) -> None:
         """See `Store.put`."""
-        self._do(checked_key(key), lambda store: store.put(key, data), create=True)
+        try:
+            self._do(checked_key(key), lambda store: store.put(key, data), create=True)
+        except ObjectNotFound:  # what is not found cannot be an object that is only being written
+            raise StoreUnavailable(
+                f"{self.url}/{key}: cannot be written; a part of the path is a file where a folder must be"
+            ) from None
 
     def create(self, key: str, data: bytes) -> bool:
         """Store an object where there is none of that key; whether it was stored. Of many callers one succeeds."""

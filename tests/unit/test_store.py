@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mist.errors import DatasetNotFound, InvalidRequest, ObjectNotFound
+from mist.errors import DatasetNotFound, InvalidRequest, ObjectNotFound, StoreUnavailable
 from mist_storage.store import Address, open_store, require_folder, s3_options
 
 
@@ -140,3 +140,9 @@ def test_s3_is_configured_by_the_usual_variables(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert s3_options() == options
+
+
+def test_a_file_where_a_folder_must_be_is_the_stores_failure_and_no_missing_object(tmp_path: Path) -> None:
+    (tmp_path / "scans").write_text("in the way")
+    with pytest.raises(StoreUnavailable, match="a file where a folder must be"):
+        open_store(str(tmp_path)).put("scans/a/b", b"data")

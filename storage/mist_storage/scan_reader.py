@@ -8,8 +8,9 @@ altered is `ScanCorrupt`, with the scan and the level.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mist.block_table import TABLE_ENTRY_BYTES, table_entry, walk_blocks
 from mist.blocks import Block
@@ -58,6 +59,14 @@ class BytesReader:
         return [self.get_range(key, start, stop) for start, stop in ranges]
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """A store that remembers what it has read, and can be told not to."""
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Drop what is remembered of `keys`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScanReader:
     """Reads one stored scan.
@@ -91,8 +100,9 @@ class ScanReader:
         """
         plan = make_plan(self.header, request)
         reconstruction = Reconstruction(self.header, plan)
-        for level, blocks in self._levels(plan, reconstruction):
-            self._refine(reconstruction, level, blocks)
+        with self._forgetting_damage():
+            for level, blocks in self._levels(plan, reconstruction):
+                self._refine(reconstruction, level, blocks)
         return reconstruction.volume()
 
     def refine(self, request: Request) -> Iterator[Volume]:
@@ -100,8 +110,19 @@ class ScanReader:
         plan = make_plan(self.header, request)
         reconstruction = Reconstruction(self.header, plan)
         for level in range(self.header.pyramid.coarsest, plan.level - 1, -1):
-            self._refine(reconstruction, level, self._one_level(level, reconstruction.wanted(level)))
+            with self._forgetting_damage():
+                self._refine(reconstruction, level, self._one_level(level, reconstruction.wanted(level)))
             yield reconstruction.volume()
+
+    @contextmanager
+    def _forgetting_damage(self) -> Iterator[None]:
+        """Bytes that turn out bad are not kept: a transfer that failed once must not make the scan fail for ever."""
+        try:
+            yield
+        except ScanCorrupt:
+            if isinstance(self.store, Forgetful):
+                self.store.forget([self._key])
+            raise
 
     @property
     def _key(self) -> str:

@@ -16,7 +16,7 @@ from mist_storage.keys import BLOCKS
 from mist_storage.prefix_cache import PrefixCache
 from mist_storage.scan_reader import MAX_GAP_BYTES, BytesReader, coalesce
 from mist_storage.zarr_shard import level_span, table_range
-from tests.stored_scan import CountingStore, ScanAtRest, blobs, stored, tiny
+from tests.stored_scan import CountingStore, ScanAtRest, blobs, memory_store, stored, tiny
 
 REGIONS = (
     Box((0, 0, 0), (1, 1, 1)),
@@ -294,3 +294,20 @@ def test_a_corrupt_prefix_is_not_made_good_by_a_cache() -> None:
     for _ in range(2):
         with pytest.raises(ScanCorrupt):
             scan.read(Request(), cache)
+
+
+@pytest.mark.parametrize("way", ["read", "refine"])
+def test_bytes_that_turned_out_bad_are_not_read_from_the_cache_again(way: str) -> None:
+    scan = stored(tiny(3), store=memory_store())
+    cached = PrefixCache(scan.store, 1 << 20)
+    good = scan.object()
+
+    def read() -> None:
+        reader = scan.reader(cached)
+        list(reader.refine(Request())) if way == "refine" else [reader.read(Request())]
+
+    scan.store.put(scan.key(), bytes([good[0] ^ 1]) + good[1:])
+    with pytest.raises(ScanCorrupt):
+        read()
+    scan.store.put(scan.key(), good)
+    read()

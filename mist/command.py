@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from mist.console import complain, note, progress, say, say_facts, say_json, say_table, size
-from mist.errors import MistError
+from mist.errors import InvalidRequest, MistError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, by custom 128 and the number of the signal; Typer's too."""
@@ -51,12 +51,17 @@ def ingest(
     replace: Annotated[
         bool, typer.Option("--replace", help="Let changed sources take the place of their scans.")
     ] = False,
+    create_bucket: Annotated[
+        bool, typer.Option("--create-bucket", help="Make the bucket of an s3:// dataset where there is none.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Store the scans in all SOURCEs as a dataset; what is there already is left alone."""
     from mist.ingest.run import ingest as run_ingest
     from mist.ingest_summary import summary, summary_json
 
+    if create_bucket and not dry_run:
+        _make_bucket(dataset_url)
     with progress("ingest") as advance:
         report = run_ingest(
             sources,
@@ -241,6 +246,17 @@ def demo(
 
     sides = None if sizes is None else [whole_number("a size", side.strip()) for side in sizes.split(",")]
     run_demo(folder, data, sizes=sides, phantoms=phantoms)
+
+
+def _make_bucket(dataset_url: str) -> None:
+    from mist_storage.buckets import ensure_bucket
+    from mist_storage.store import Address
+
+    address = Address.parse(dataset_url)
+    if address.bucket is None:
+        raise InvalidRequest(f"{dataset_url} lies in no bucket; leave --create-bucket out")
+    if ensure_bucket(address.bucket):
+        note(f"made the bucket {address.bucket}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

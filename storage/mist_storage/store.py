@@ -115,6 +115,11 @@ class Address:
         """The local folder of a `file` address."""
         return Path(unquote(urlsplit(self.url).path) or "/")
 
+    @property
+    def bucket(self) -> str | None:
+        """The bucket of an `s3` address; None for the others."""
+        return urlsplit(self.url).netloc if self.scheme == "s3" else None
+
     def joined(self, *names: str) -> Address:
         """The address of something below this one."""
         return Address("/".join((self.url, *names)), self.scheme)

@@ -38,7 +38,7 @@ _BUSY = StoreUnavailable, "the store is busy; run it again later"
 _READ_ONLY = InvalidRequest, "the server neither stores nor lists objects; give an address of file:// or s3://"
 _NO_BUCKET = (
     StoreUnavailable,
-    "the bucket does not exist; create it (aws s3 mb s3://NAME), or check its name and AWS_ENDPOINT_URL",
+    "the bucket does not exist; create it (mist ingest --create-bucket), or check its name and AWS_ENDPOINT_URL",
 )
 
 _BY_CODE: dict[str, Meaning] = {

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -277,6 +278,17 @@ class TestFailingBucket:
             return error
 
         return error_at
+
+    @pytest.mark.usefixtures("s3_environment")
+    def test_a_bucket_is_made_where_that_is_asked_for(self, mist: Mist, source: Path) -> None:
+        url = f"s3://mist-{uuid.uuid4().hex[:12]}/cxr"
+        assert "--create-bucket" in mist("ingest", source, url, "--workers", 1).error
+        done = mist("ingest", source, url, "--workers", 1, "--create-bucket")
+        assert (done.code, "made the bucket" in done.messages) == (0, True)
+        assert "made the bucket" not in mist("ingest", source, url, "--workers", 1, "--create-bucket").messages
+
+    def test_a_folder_has_no_bucket_to_make(self, mist: Mist, source: Path, tmp_path: Path) -> None:
+        assert "lies in no bucket" in mist("ingest", source, tmp_path / "ds", "--create-bucket").error
 
     def test_a_bucket_is_written_and_read_as_a_folder_is(
         self, mist: Mist, source: Path, s3_url: str, tmp_path: Path

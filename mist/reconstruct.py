@@ -22,8 +22,8 @@ from mist.scan import ScanHeader
 from mist.volume import Volume, from_planes, plane_counts
 from mist.wavelet import Bands, Coefficients, Wavelet, forward, inverse
 
-Fill = Callable[[Block, Coefficients, Triple], None]
-"""Writes the coefficients of a block, its padding left out, to an array (z, y, x) from a place (z, y, x) on: all of
+Fill = Callable[[Block, Coefficients, Triple, Triple], None]
+"""Writes the coefficients of a block, its padding left out, to the box [start, stop) of an array (z, y, x): all of
 them, or it raises. It may be called from several threads."""
 
 Run = Callable[[Callable[[Block], None], Sequence[Block]], Iterable[None]]
@@ -124,9 +124,14 @@ def _place(block: Block, band: Coefficients, box: Box, fill: Fill) -> None:
     """Fill what of `block` lies in `band`, the part `box` of its subband: in place where all of it does."""
     inside = all(a <= b and c <= d for a, b, c, d in zip(box.start, block.start, block.stop, box.stop, strict=True))
     if inside:
-        z, y, x = (a - b for a, b in zip(block.start, box.start, strict=True))
-        fill(block, band[block.plane], (z, y, x))
+        fill(block, band[block.plane], _less(block.start, box.start), _less(block.stop, box.start))
         return
-    part = np.empty(Box(block.start, block.stop).shape, band.dtype)
-    fill(block, part, (0, 0, 0))
+    part = np.empty(_less(block.stop, block.start), band.dtype)
+    fill(block, part, (0, 0, 0), _less(block.stop, block.start))
     scatter(block, part, band, box.start)
+
+
+def _less(place: Triple, origin: Triple) -> Triple:
+    """`place`, counted from `origin`."""
+    z, y, x = (a - b for a, b in zip(place, origin, strict=True))
+    return z, y, x

@@ -39,9 +39,8 @@ class EncodedScan:
         """One step of a reconstruction."""
         shape = self.header.block_shape
 
-        def fill(block: Block, out: Coefficients, start: Triple) -> None:
-            z, y, x = (a + c - b for a, b, c in zip(start, block.start, block.stop, strict=True))
-            decode_block_into(self.blocks[block.number], shape, out, start, (z, y, x))
+        def fill(block: Block, out: Coefficients, start: Triple, stop: Triple) -> None:
+            decode_block_into(self.blocks[block.number], shape, out, start, stop)
 
         reconstruction.refine(fill)
 

@@ -66,9 +66,8 @@ class StoredBlocks:
         """A level, decoded by this thread alone."""
         shape = self.header.block_shape
 
-        def fill(block: Block, out: Coefficients, start: Triple) -> None:
-            z, y, x = (a + c - b for a, b, c in zip(start, block.start, block.stop, strict=True))
-            decode_block_into(self.blocks[block.number], shape, out, start, (z, y, x))
+        def fill(block: Block, out: Coefficients, start: Triple, stop: Triple) -> None:
+            decode_block_into(self.blocks[block.number], shape, out, start, stop)
 
         reconstruction = Reconstruction(self.header, make_plan(self.header, Request(level=level)))
         for _ in range(self.header.pyramid.coarsest, level - 1, -1):

@@ -132,9 +132,8 @@ class ScanReader:
         """Decode the wanted `blocks`, by number, and go one level finer."""
         shape = self.header.block_shape
 
-        def fill(block: Block, out: Coefficients, start: Triple) -> None:
-            z, y, x = (a + c - b for a, b, c in zip(start, block.start, block.stop, strict=True))
-            decode_block_into(blocks[block.number], shape, out, start, (z, y, x))
+        def fill(block: Block, out: Coefficients, start: Triple, stop: Triple) -> None:
+            decode_block_into(blocks[block.number], shape, out, start, stop)
 
         try:
             reconstruction.refine(fill, decoding_run(self.header.layout.level_values(level)))

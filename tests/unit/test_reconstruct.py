@@ -76,7 +76,7 @@ def test_before_the_first_level_there_is_no_volume() -> None:
         steps.volume()
 
 
-def refusing(block: Block, _out: Coefficients, _start: Triple) -> None:
+def refusing(block: Block, _out: Coefficients, _start: Triple, _stop: Triple) -> None:
     raise BlockCorrupt(f"block {block.number} is missing")
 
 
@@ -98,9 +98,9 @@ def test_a_refusal_leaves_the_reconstruction_where_it_was() -> None:
 def test_each_wanted_block_is_asked_for_once() -> None:
     asked: list[int] = []
 
-    def fill(block: Block, out: Coefficients, start: Triple) -> None:
+    def fill(block: Block, out: Coefficients, start: Triple, stop: Triple) -> None:
         asked.append(block.number)
-        z, y, x = (slice(a, a + c - b) for a, b, c in zip(start, block.start, block.stop, strict=True))
+        z, y, x = map(slice, start, stop)
         out[z, y, x] = 0
 
     steps = reconstruction()
@@ -111,8 +111,8 @@ def test_each_wanted_block_is_asked_for_once() -> None:
 def test_blocks_may_be_filled_in_any_order_and_by_several_threads() -> None:
     steps, layout = reconstruction(), SCAN.header.layout
 
-    def fill(block: Block, out: Coefficients, start: Triple) -> None:
-        z, y, x = (slice(a, a + c - b) for a, b, c in zip(start, block.start, block.stop, strict=True))
+    def fill(block: Block, out: Coefficients, start: Triple, stop: Triple) -> None:
+        z, y, x = map(slice, start, stop)
         values = decode_block(SCAN.blocks[block.number], out.dtype, layout.block_shape)
         out[z, y, x] = values[tuple(slice(c - b) for b, c in zip(block.start, block.stop, strict=True))]
 

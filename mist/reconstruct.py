@@ -74,7 +74,7 @@ class Reconstruction:
             self._low = bands[LOW_PASS]
         else:
             bands[LOW_PASS] = self._low
-            whole = inverse(bands, self._layout.pyramid.halved[level], self._header.lifting)
+            whole = inverse(bands, self._layout.pyramid.halved[level], self._header.lifting)  # spends the level before
             self._low = whole[:, *self._plan.windows[level].slices(self._origin(level))]
         self._level = level
 

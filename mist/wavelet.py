@@ -10,6 +10,7 @@ Yeo, the same journal 5 (1998); their (4, 4) is `13/7`, their (2, 2) the `5/3` o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,7 +19,8 @@ import numpy.typing as npt
 
 from mist.errors import InvalidRequest
 from mist.geometry import SPATIAL_AXES
-from mist.lifting import Table, forward_columns, forward_rows, inverse_columns, inverse_rows
+from mist.halving import Quarters, merge_slices, split_slices
+from mist.lifting import Lines, Table, lift
 
 Coefficients = npt.NDArray[np.signedinteger]
 """int32 or int64, shape (planes, z, y, x), C order."""
@@ -130,21 +132,30 @@ def forward(coefficients: Coefficients, axes: str, wavelet: Wavelet) -> Bands:
 
     An axis of length n gives a low-pass half of ceil(n / 2) and a high-pass half of floor(n / 2) samples.
     """
-    bands: Bands = {"": np.ascontiguousarray(coefficients)}
-    for axis in reversed(axes):
-        split = {name: _split(band, axis, wavelet) for name, band in bands.items()}
-        bands = {name: low for name, (low, _) in split.items()}
-        bands |= {axis + name: high for name, (_, high) in split.items()}
-    return bands
+    whole, table = np.ascontiguousarray(coefficients), _table(wavelet.steps, sign=1)
+    bands = {name: np.empty(_band_shape(whole.shape, name, axes), whole.dtype) for name in _EVERY_BAND}
+    for first, quarters in enumerate(_quarters(bands)):
+        split_slices(quarters, whole, (first, 1 + ("z" in axes)), table)
+    for low, high in zip(*_quarters(bands), strict=True):
+        lift(_stack(low), _stack(high), table)
+    return {name: bands[name] for name in ("", *band_names(axes))}
 
 
 def inverse(bands: Bands, axes: str, wavelet: Wavelet) -> Coefficients:
-    """The coefficients of which `bands` are the subbands along `axes`: the inverse of `forward`."""
-    merged = dict(bands)
-    for axis in axes:
-        names = [name for name in merged if not name.startswith(axis)]
-        merged = {name: _merge(merged[name], merged[axis + name], axis, wavelet) for name in names}
-    return merged[""]
+    """The coefficients of which `bands` are the subbands along `axes`: the inverse of `forward`.
+
+    The arrays of `bands` are spent: they are lifted in place, and hold nothing of use afterwards.
+    """
+    whole, table = np.empty(_whole_shape(bands, axes), bands[""].dtype), _table(wavelet.steps[::-1], sign=-1)
+    missing = {
+        name: np.empty(_band_shape(whole.shape, name, axes), whole.dtype) for name in _EVERY_BAND if name not in bands
+    }
+    spent = {name: np.ascontiguousarray(band) for name, band in (bands | missing).items()}
+    for low, high in zip(*_quarters(spent), strict=True):
+        lift(_stack(low), _stack(high), table)
+    for first, quarters in enumerate(_quarters(spent)):
+        merge_slices(quarters, whole, (first, 1 + ("z" in axes)), table)
+    return whole
 
 
 def band_names(axes: str) -> tuple[str, ...]:
@@ -154,42 +165,34 @@ def band_names(axes: str) -> tuple[str, ...]:
     return tuple("".join(axes[bit] for bit in range(count) if mask >> (count - 1 - bit) & 1) for mask in masks)
 
 
-def _rows(shape: tuple[int, ...], axis: str) -> tuple[int, int, int]:
-    """`shape` (planes, z, y, x) as (before, length, after) around `axis`."""
-    position = 1 + SPATIAL_AXES.index(axis)
-    before, after = int(np.prod(shape[:position])), int(np.prod(shape[position + 1 :]))
-    return before, shape[position], after
+_EVERY_BAND = ("", *band_names("zyx"))
 
 
-def _split(band: Coefficients, axis: str, wavelet: Wavelet) -> tuple[Coefficients, Coefficients]:
-    before, length, after = _rows(band.shape, axis)
-    low = np.empty((before, (length + 1) // 2, after), band.dtype)
-    high = np.empty((before, length // 2, after), band.dtype)
-    table = _table(wavelet.steps if length > 1 else (), sign=1)
-    if after == 1:
-        forward_rows(band.reshape(before, length), low[..., 0], high[..., 0], table)
-    else:
-        forward_columns(band.reshape(before, length, after), low, high, table)
-    return _shaped(low, band.shape, axis), _shaped(high, band.shape, axis)
+def _band_shape(shape: Sequence[int], name: str, axes: str) -> tuple[int, ...]:
+    """The shape of subband `name` of an array of `shape` halved along `axes`: empty if `name` has another axis."""
+    planes, *lengths = shape
+    highs = [length // 2 if axis in axes else 0 for axis, length in zip(SPATIAL_AXES, lengths, strict=True)]
+    both = zip(SPATIAL_AXES, lengths, highs, strict=True)
+    return planes, *(high if axis in name else length - high for axis, length, high in both)
 
 
-def _merge(low: Coefficients, high: Coefficients, axis: str, wavelet: Wavelet) -> Coefficients:
-    before, evens, after = _rows(low.shape, axis)
-    length = evens + _rows(high.shape, axis)[1]
-    merged = np.empty((before, length, after), low.dtype)
-    table = _table(wavelet.steps[::-1] if length > 1 else (), sign=-1)
-    if after == 1:
-        inverse_rows(low.reshape(before, evens), high.reshape(before, length - evens), merged[..., 0], table)
-    else:
-        inverse_columns(low.reshape(before, evens, after), high.reshape(before, length - evens, after), merged, table)
-    return _shaped(merged, low.shape, axis)
+def _whole_shape(bands: Bands, axes: str) -> tuple[int, ...]:
+    """The shape of the array of which `bands` are the subbands along `axes`."""
+    planes, *lows = bands[""].shape
+    named = enumerate(zip(SPATIAL_AXES, lows, strict=True), start=1)
+    return planes, *(low + (bands[axis].shape[at] if axis in axes else 0) for at, (axis, low) in named)
 
 
-def _shaped(rows: Coefficients, shape: tuple[int, ...], axis: str) -> Coefficients:
-    """`rows` (before, length, after) as (planes, z, y, x), where all but `axis` has the length in `shape`."""
-    lengths = list(shape)
-    lengths[1 + SPATIAL_AXES.index(axis)] = rows.shape[1]
-    return rows.reshape(lengths)
+def _quarters(bands: Bands) -> tuple[Quarters, Quarters]:
+    """The four subbands that are low-pass along z, and the four that are high-pass."""
+    low, high = (tuple(bands[along_z + name] for name in ("", *band_names("yx"))) for along_z in ("", "z"))
+    return low, high
+
+
+def _stack(band: Coefficients) -> Lines:
+    """`band` with a line for each slice: (planes, z, y x)."""
+    planes, depth, height, width = band.shape
+    return band.reshape(planes, depth, height * width)
 
 
 def _table(steps: tuple[Step, ...], *, sign: int) -> Table:

@@ -58,6 +58,16 @@ def test_refining_delivers_each_level_on_the_way() -> None:
         assert volume.geometry == SCAN.header.pyramid.level_geometry(level, VOLUME.geometry)
 
 
+def test_a_volume_stays_as_it_is_while_the_reconstruction_goes_on() -> None:
+    steps = reconstruction()
+    taken = []
+    for _ in range(COARSEST, -1, -1):
+        SCAN.refine(steps)
+        taken.append((steps.volume().voxels, steps.volume().voxels.copy()))
+    for volume, kept in taken:
+        np.testing.assert_array_equal(volume, kept)
+
+
 def test_a_level_on_the_way_to_a_region_lies_where_its_affine_says() -> None:
     steps = reconstruction(Request(region=Box((0, 40, 40), (10, 60, 60))))
     for level in range(COARSEST, -1, -1):

@@ -21,10 +21,9 @@ import numpy.typing as npt
 
 from mist.blocks import BlockLayout, block_shape_for, gather
 from mist.codec.block_encoder import extents
-from mist.codec.context import CONTEXT_LOOKUP, CONTEXTS
-from mist.codec.modelling import count_tokens, model_block
-from mist.codec.tables import FREQUENCY_TOTAL
-from mist.codec.tokens import ESCAPE, TOKENS
+from mist.codec.context import CONTEXTS
+from mist.codec.modelling import model_block
+from mist.codec.tables import ESCAPE, FREQUENCY_TOTAL, SYMBOLS
 from mist.console import note, say
 from mist.errors import SourceRefused
 from mist.pyramid import Pyramid
@@ -35,19 +34,17 @@ from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET, coefficient_dtype, wavelet
 from mist_eval.volumes import volumes_in
 
 Counts = npt.NDArray[np.float64]
-"""How often each token comes in each context, (contexts, tokens), or the same for many blocks, (blocks, ...)."""
+"""How often each token comes in each context, (contexts, symbols), or the same for many blocks, (blocks, ...)."""
 
 SETS = 16
 """Table sets: twice as many save 0.2 % more."""
 
 _ROUNDS = 25
 _RARE = 0.4
-"""Tokens that would get less than this many of the 4096 slots are left to the escape."""
+"""Tokens that would get less than this many of a context's slots are left to the escape."""
 
 _POOLED_COUNTS = 15.0
 """How many tokens' worth of all blocks' distribution each context of a set starts with."""
-
-_NUMBER_BITS = 63
 
 
 def block_counts(volume: Volume, wavelet: str) -> Iterator[Counts]:
@@ -60,18 +57,17 @@ def block_counts(volume: Volume, wavelet: str) -> Iterator[Counts]:
     bands = decompose(planes, layout, wavelet_named(wavelet))
     for level in layout.levels:
         for _, block in gather(layout, level, bands[level]):
-            values = block.astype(np.int64)
-            depth, height, width = extents(values)
+            depth, height, width = extents(block)
             if depth:
-                model = model_block(values[:depth, :height, :width].copy(), _NUMBER_BITS, CONTEXT_LOOKUP)
-                yield count_tokens(model.tokens, model.contexts).astype(np.float64)
+                model = model_block(block[:depth, :height, :width].copy())
+                yield model.counts.reshape(CONTEXTS, SYMBOLS).astype(np.float64)
 
 
 def train(blocks: Counts, sets: int = SETS) -> npt.NDArray[np.uint16]:
-    """Table sets (sets, contexts, tokens) for histograms of blocks (blocks, contexts, tokens)."""
+    """Table sets (sets, contexts, symbols) for histograms of blocks (blocks, contexts, symbols)."""
     pooled = _filled(blocks.sum(axis=0))
     flat = blocks.reshape(len(blocks), -1)
-    cost = -(flat @ _log_shares(pooled).ravel()) / flat.sum(axis=1)
+    cost = -(flat @ _log_shares(_shrunk(pooled, pooled)).ravel()) / flat.sum(axis=1)
     cluster = np.argsort(np.argsort(cost)) * sets // len(blocks)  # at first, by how busy a block is
     for _ in range(_ROUNDS):
         costs = np.stack(
@@ -113,8 +109,8 @@ def _without_gaps(cluster: npt.NDArray[np.intp], sets: int) -> npt.NDArray[np.in
 
 
 def _frequencies(counts: Counts) -> npt.NDArray[np.uint16]:
-    """Whole frequencies (contexts, tokens) that add up to 4096 in each context; the escape always has one at least."""
-    frequencies = np.zeros((CONTEXTS, TOKENS), np.int64)
+    """Whole frequencies (contexts, symbols), `FREQUENCY_TOTAL` in each context, of which the escape always has some."""
+    frequencies = np.zeros((CONTEXTS, SYMBOLS), np.int64)
     for context, row in enumerate(counts):
         share = row / row.sum() * FREQUENCY_TOTAL
         rare = share < _RARE

@@ -3,9 +3,10 @@
     context      how large the next number is likely to be
     tokens       numbers as tokens and raw bits
     tables       how often each token comes in each context
-    lanes        a lane: rANS, forwards and backwards; interleaved: four at a time
+    lanes        how numbers are dealt out to lanes; lane_reader, lane_writer: rANS, forwards and backwards
     prediction   for subbands that are pictures
-    modelling    a block's values as numbers, tokens and contexts
+    modelling    a block's values as numbers, codes and events
+    simd         eight numbers at once
     frame        what a block's first bytes say; block_encoder and block_decoder: all of it together
 
 The rule: a block's bytes say how long they are, and are never decoded into more than a block. `docs/format.md` says it
@@ -20,10 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mist.codec.block_decoder import BAD_FRAME, GOOD, decode_into
-from mist.codec.block_encoder import encode_into
-from mist.codec.context import CONTEXT_LOOKUP
+from mist.codec.block_encoder import encode
 from mist.codec.frame import VARINT_BYTES, value_limit
-from mist.codec.tables import bit_costs, decoding_tables, frequencies, starts
+from mist.codec.tables import decoding_table, encoding_tables
 from mist.errors import InvalidRequest, MistError
 from mist.pyramid import Triple
 from mist.wavelet import Coefficients
@@ -48,14 +48,12 @@ def encode_block(coefficients: Coefficients) -> bytes:
     InvalidRequest
         A coefficient is 2^30 (int32) or 2^61 (int64) or more in magnitude; those of 32-bit samples are below 2^42.
     """
-    values = np.ascontiguousarray(coefficients, np.int64)
+    values = np.ascontiguousarray(coefficients)
     limit = value_limit(coefficients.itemsize)
     if values.size and max(int(values.max()), -int(values.min())) >= limit:
         raise InvalidRequest(f"coefficients of {coefficients.dtype} must be below {limit} in magnitude to be coded")
-    room = np.empty(10 * values.size + 128, np.uint8)
-    number_bits = 8 * coefficients.itemsize - 1
-    length = encode_into(values, number_bits, frequencies(), starts(), bit_costs(), CONTEXT_LOOKUP, room)
-    return _varint(length) + room[:length].tobytes()
+    body = encode(values, encoding_tables())
+    return _varint(len(body)) + bytes(body)
 
 
 def decode_block(data: Bytes, dtype: np.dtype[np.signedinteger], shape: Triple) -> Coefficients:
@@ -89,7 +87,7 @@ def decode_block_into(data: Bytes, shape: Triple, out: Coefficients, start: Trip
         raise BlockCorrupt(f"a block of {begin + length} bytes lies in {len(data)} bytes")
     view: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
     view.setflags(write=False)  # numba compiles everything once more for data that can be written to
-    status = decode_into(view, begin, len(data), decoding_tables(), CONTEXT_LOOKUP, shape, out, start, stop)
+    status = decode_into(view, begin, len(data), decoding_table(), shape, out, start, stop)
     if status != GOOD:
         what = "its frame contradicts itself" if status == BAD_FRAME else "its lanes end early, late or out of range"
         raise BlockCorrupt(f"a block of {len(data)} bytes does not decode: {what}")

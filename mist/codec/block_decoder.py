@@ -24,8 +24,8 @@ from mist.codec.frame import (
     take_varint,
     value_limit,
 )
-from mist.codec.interleaved import decode_four_lanes
-from mist.codec.lanes import LANES, STATE_BYTES, decode_lane, lane_count, read_bits
+from mist.codec.lane_reader import read_lanes
+from mist.codec.lanes import tile_grid
 from mist.codec.prediction import add_prediction
 
 GOOD: Final = 0
@@ -36,7 +36,7 @@ BAD_LANE: Final = 2
 
 
 @numba.njit(nogil=True, cache=True)
-def decode_into(data, begin, end, tables, lookup, shape, whole, start, stop):
+def decode_into(data, begin, end, tables, shape, whole, start, stop):
     """Fill the box [start, stop) of `whole` (z, y, x), int32 or int64, with the block at [begin, end) of `data`.
 
     The block begins with its flags, has `shape`, and holds nothing but zeros beyond the lengths of the box.
@@ -68,7 +68,7 @@ def decode_into(data, begin, end, tables, lookup, shape, whole, start, stop):
     if held == RAW:
         status = BAD_FRAME if flags & HAS_SHIFT else _decode_raw(data, at, end, part)
     elif held == CODED:
-        status = _decode_coded(data, at, end, flags, tables, lookup, part)
+        status = _decode_coded(data, at, end, flags, tables, whole, start, (depth, height, width))
     else:
         status = BAD_FRAME
     if status == GOOD and flags & PREDICTED:
@@ -77,99 +77,30 @@ def decode_into(data, begin, end, tables, lookup, shape, whole, start, stop):
 
 
 @numba.njit(nogil=True, cache=True)
-def _decode_coded(data, at, end, flags, tables, lookup, out):
-    """Fill `out` from the table number at `at` and what follows it."""
+def _decode_coded(data, at, end, flags, tables, out, start, lengths):
+    """Fill the box of `lengths` from `start` on of `out` from the table number at `at` and what follows it."""
     table, shift = np.int64(-1), np.int64(0)
     if at < end:
         table, at = np.int64(data[at]), at + 1
     if flags & HAS_SHIFT:
-        shift = np.int64(0)
         if at < end:
             shift, at = np.int64(data[at]), at + 1
         if not 1 <= shift <= LARGEST_SHIFT:
             return BAD_FRAME
-    if not 0 <= table < tables.tokens.shape[0]:
+    if not 0 <= table < tables.shape[0]:
         return BAD_FRAME
-    lanes = lane_count(out.shape[0], out.shape[1], out.shape[2])
-    ends = np.empty(lanes + 1, np.int64)
-    for lane in range(1, lanes):
+    rows, columns = tile_grid(lengths[0], lengths[1], lengths[2])
+    ends = np.full(rows * columns + 1, end)
+    for lane in range(1, rows * columns):
         ends[lane], at = take_varint(data, at, end)
         if ends[lane] < 0:
             return BAD_FRAME
-    ends[0], ends[lanes] = at, end
-    for lane in range(1, lanes):
+    ends[0] = at
+    for lane in range(1, rows * columns):
         ends[lane] += ends[lane - 1]
-    if ends[lanes - 1] > end:
+    if ends[-2] > end:
         return BAD_FRAME
-    return _decode_lanes(data, ends, shift, tables.tokens[table], tables.ranges[table], lookup, out)
-
-
-@numba.njit(nogil=True, cache=True)
-def _decode_lanes(data, ends, shift, symbols, ranges, lookup, out):
-    """Fill `out` from lanes of which lane `i` is the bytes [ends[i], ends[i + 1]) of `data`."""
-    depth, height, width = out.shape
-    lanes = ends.shape[0] - 1
-    rows = -(-height // lanes)
-    largest = np.int64(np.iinfo(out.dtype).max) >> shift
-    begins = np.empty(lanes, np.int64)
-    low = np.empty((lanes if shift > 0 else 0, depth, rows, width), out.dtype)
-    for lane in range(lanes):
-        own_rows = (lane + 1) * height // lanes - lane * height // lanes
-        low_bytes = (shift * depth * own_rows * width + 7) // 8
-        begins[lane] = ends[lane] + low_bytes
-        if begins[lane] + STATE_BYTES > ends[lane + 1]:
-            return BAD_LANE
-        if shift > 0:
-            read_bits(data, ends[lane], shift, low[lane], own_rows)
-    numbers = np.empty((lanes, depth, rows, width), out.dtype)
-    magnitudes = np.empty((lanes, depth, rows, width), np.uint16)
-    if lanes == LANES and height == LANES * rows:
-        if not decode_four_lanes(data, begins, ends, symbols, ranges, lookup, largest, magnitudes, numbers):
-            return BAD_LANE
-    else:
-        for lane in range(lanes):
-            own_rows = (lane + 1) * height // lanes - lane * height // lanes
-            if not decode_lane(
-                data,
-                begins[lane],
-                ends[lane + 1],
-                symbols,
-                ranges,
-                lookup,
-                largest,
-                magnitudes[lane],
-                numbers[lane],
-                own_rows,
-            ):
-                return BAD_LANE
-    for lane in range(lanes):
-        first, last = lane * height // lanes, (lane + 1) * height // lanes
-        if shift > 0:
-            _unfold_with_low_bits(numbers[lane], low[lane], shift, out[:, first:last])
-        else:
-            _unfold(numbers[lane], out[:, first:last])
-    return GOOD
-
-
-@numba.njit(nogil=True, cache=True)
-def _unfold(numbers, out):
-    """Fill `out` (z, y, x) with the values that `numbers` stand for."""
-    for z in range(out.shape[0]):
-        for y in range(out.shape[1]):
-            source, target = numbers[z, y], out[z, y]
-            for x in range(source.shape[0]):
-                target[x] = source[x] >> 1 ^ -(source[x] & 1)
-
-
-@numba.njit(nogil=True, cache=True)
-def _unfold_with_low_bits(numbers, low, shift, out):
-    """`_unfold`, where the lowest `shift` bits of each number are in `low`."""
-    for z in range(out.shape[0]):
-        for y in range(out.shape[1]):
-            source, bits, target = numbers[z, y], low[z, y], out[z, y]
-            for x in range(source.shape[0]):
-                number = source[x] << shift | bits[x]
-                target[x] = number >> 1 ^ -(number & 1)
+    return GOOD if read_lanes(data, ends, shift, tables[table], out, start, lengths) else BAD_LANE
 
 
 @numba.njit(nogil=True, cache=True)

@@ -6,9 +6,9 @@ import numba
 import numpy as np
 
 from mist.codec.frame import CODED, EMPTY, HAS_EXTENTS, HAS_SHIFT, PREDICTED, RAW, put_varint
-from mist.codec.lanes import encode_lane, lane_count
-from mist.codec.modelling import count_tokens, model_block
-from mist.codec.tokens import bit_length
+from mist.codec.lane_writer import write_lane, write_low_bits, write_words
+from mist.codec.lanes import STATE_BYTES, lane_numbers
+from mist.codec.modelling import model_block
 
 
 @numba.njit(nogil=True, cache=True)
@@ -28,11 +28,13 @@ def extents(values):
 
 @numba.njit(nogil=True, cache=True)
 def _cheapest(costs, counts):
-    """The table set in which tokens that come as often as `counts` take the fewest bits."""
-    best, least = 0, np.float32(np.inf)
+    """The table set in which events that come as often as `counts` take the fewest bits."""
+    best, least = 0, np.int64(-1)
     for table in range(costs.shape[0]):
-        bits = (costs[table] * counts).sum()
-        if bits < least:
+        row, bits = costs[table], np.int64(0)
+        for event in range(counts.shape[0]):
+            bits += np.int64(row[event]) * np.int64(counts[event])
+        if least < 0 or bits < least:
             best, least = table, bits
     return best
 
@@ -60,51 +62,40 @@ def _encode_raw(numbers, width, out, at):
 
 
 @numba.njit(nogil=True, cache=True)
-def _encode_lanes(model, frequencies, starts, out):
-    """Write all lanes to `out`, one after the other; where each ends comes back, from 0 on."""
-    depth, height, width = model.numbers.shape
-    lanes = lane_count(depth, height, width)
-    ends = np.zeros(lanes + 1, np.int64)
+def _encode_lanes(model, ranges, escapes, out, at):
+    """Write the lengths of all lanes but the last, then all lanes, to `out` from `at` on; where they end comes back."""
+    lanes, numbers = model.raw_bytes.shape[0], model.codes.size // model.raw_bytes.shape[0]
+    words = np.empty((lanes, 2 * numbers), np.uint16)
+    counts, states = write_words(model.codes, model.events, ranges, escapes, words)
+    low_bytes = (model.shift * lane_numbers(model.codes) + 7) // 8
+    for lane in range(lanes - 1):
+        at = put_varint(out, at, low_bytes + STATE_BYTES + 2 * counts[lane] + model.raw_bytes[lane])
     for lane in range(lanes):
-        first, last = lane * height // lanes, (lane + 1) * height // lanes
-        part = slice(depth * width * first, depth * width * last)
-        rows = model.numbers[:, first:last].copy()
-        tokens, contexts = model.tokens[part], model.contexts[part]
-        ends[lane + 1] = encode_lane(rows, model.shift, tokens, contexts, frequencies, starts, out, ends[lane])
-    return ends
+        if model.shift > 0:
+            at = write_low_bits(model.numbers, model.shift, lane, model.codes, out, at)
+        at = write_lane(states[lane], words[lane, : counts[lane]], model.raw[lane, : model.raw_bytes[lane]], out, at)
+    return at
 
 
 @numba.njit(nogil=True, cache=True)
-def encode_into(values, number_bits, frequencies, starts, costs, lookup, out):
-    """Write the body of a block of int64 `values` (z, y, x) to `out`; its length comes back.
-
-    Values are below 2^61 in magnitude, their numbers of at most `number_bits` bits, 31 or 63. `out` must have 10 bytes
-    a value and 128 more: a number takes 80 bits at most, 12 of the escape, 6 of a length and all but one of its own.
-    """
+def encode(values, tables):
+    """The body of a block of `values` (z, y, x), int32 or int64, below `mist.codec.frame.value_limit` in magnitude."""
     depth, height, width = extents(values)
     if depth == 0:
-        out[0] = EMPTY
-        return 1
-    model = model_block(values[:depth, :height, :width].copy(), number_bits, lookup)
-    table = _cheapest(costs, count_tokens(model.tokens, model.contexts))
-    bodies = np.empty(10 * model.numbers.size + 64, np.uint8)
-    ends = _encode_lanes(model, frequencies[table], starts[table], bodies)
-    flags, at = PREDICTED if model.predicted else 0, 1
+        return np.full(1, EMPTY, np.uint8)
+    model = model_block(values[:depth, :height, :width].copy())
+    out = np.empty(64 + 12 * model.codes.size, np.uint8)  # a number takes two words and 63 other bits at most
+    flags, start = PREDICTED if model.predicted else 0, 1
     if (depth, height, width) != values.shape:
         flags |= HAS_EXTENTS
-        at = put_varint(out, put_varint(out, put_varint(out, at, depth), height), width)
-    raw_width = bit_length(model.largest)
-    if raw_width * model.numbers.size <= 8 * ends[-1]:
-        out[0] = flags | RAW
-        return _encode_raw(model.numbers, max(raw_width, 1), out, at)
-    out[at] = table
-    at += 1
+        start = put_varint(out, put_varint(out, put_varint(out, start, depth), height), width)
+    table = _cheapest(tables.costs, model.counts)
+    out[start], at = table, start + 1
     if model.shift > 0:
-        flags |= HAS_SHIFT
-        out[at] = model.shift
-        at += 1
-    out[0] = flags | CODED
-    for lane in range(1, len(ends) - 1):
-        at = put_varint(out, at, ends[lane] - ends[lane - 1])
-    out[at : at + ends[-1]] = bodies[: ends[-1]]
-    return at + ends[-1]
+        out[at], at = model.shift, at + 1
+    end = _encode_lanes(model, tables.ranges[table], tables.escapes[table], out, at)
+    if model.width * model.numbers.size <= 8 * (end - at):
+        out[0] = flags | RAW
+        return out[: _encode_raw(model.numbers, max(model.width, 1), out, start)]
+    out[0] = flags | CODED | (HAS_SHIFT if model.shift > 0 else 0)
+    return out[:end]

@@ -1,8 +1,11 @@
-"""How large the next coefficient is likely to be, from its neighbours: the coder's context.
+"""How large the next number is likely to be, from its neighbours: the coder's context.
 
-The rule: a context is a quantised weighted sum of the magnitudes of neighbours that are decoded already: to the left
-and above in the same slice, and around the same place in the slice before. Only neighbours of the same lane count, so
-that lanes stand alone. All of the sum but the two neighbours to the left is made for a whole row at once.
+The rule: a context is a quantised weighted sum of the codes of neighbours that are known already: to the left and above
+in the same slice, and around the same place in the slice before. Only neighbours of the same lane count, so that lanes
+stand alone. All of the sum but the two neighbours to the left is made for a row of all lanes at once.
+
+The codes of a block lie as uint8 (slices, rows, columns, lanes): those at the same place of all lanes side by side, so
+that lanes are worked on together. Two columns before the first and one behind the last stand for what lies outside.
 """
 
 from __future__ import annotations
@@ -11,81 +14,99 @@ from typing import Final
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-CONTEXTS: Final = 32
+from mist.codec.simd import float_bits
+from mist.codec.tokens import bit_length
+
+CONTEXTS: Final = 22
 """Number of contexts."""
 
-LARGEST_MAGNITUDE: Final = 65535
-"""Magnitudes are clamped to this before they are summed, so that sums fit in 32 bits."""
+COLUMNS_BEFORE: Final = 2
+"""Columns of a lane's codes before its first number."""
 
-_LOOKUP_SIZE = 4096
+COLUMNS_OUTSIDE: Final = COLUMNS_BEFORE + 1
+"""Columns of a lane's codes that hold no number."""
 
-_GROWTH = 1.29
-"""Ratio of one context's bound to the one before, where whole numbers allow."""
-
-
-def context_bounds() -> npt.NDArray[np.int64]:
-    """The least sums, in quarters of the weights' unit, of contexts 1 to 31: whole numbers that grow by 1.29."""
-    bounds: list[int] = []
-    exact = 1.0
-    while len(bounds) < CONTEXTS - 1:
-        bound = max(int(np.ceil(exact)), bounds[-1] + 1 if bounds else 1)
-        bounds.append(bound)
-        exact = max(exact * _GROWTH, float(bound))
-    return np.array(bounds)
+_SMALLEST = np.uint32(12)
+"""Added to a sum, so that small sums do not have contexts of their own."""
 
 
-CONTEXT_LOOKUP: Final = np.searchsorted(context_bounds(), np.arange(_LOOKUP_SIZE), side="right").astype(np.uint8)
-"""The context of each sum below 4096; all larger sums have the last one."""
+@numba.njit(nogil=True, cache=True, inline="always")
+def context_of(total):
+    """The context of a sum: two for each power of two of `total + 12`."""
+    length = bit_length(total + _SMALLEST)
+    return 2 * length + ((total + _SMALLEST) >> (length - 2) & 1) - 9
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def contexts_of(totals):
+    """`context_of` for a vector: a float32 holds the same in its exponent, 127 more, and its first fraction bit."""
+    return (float_bits(totals + _SMALLEST) >> np.uint32(22)) - np.uint32(2 * 126 + 9)
 
 
 @numba.njit(nogil=True, cache=True)
-def row_sums(magnitudes, z, y, height, sums):
-    """Fill `sums` (int32, one a column) with what row `y` of slice `z` of a lane owes to its decoded neighbours.
+def open_row(codes, z, y, sums):
+    """Fill the columns before row `y` of slice `z` of `codes`, and `sums` with what the row owes to its neighbours.
 
-    `magnitudes` is uint16 (slices, rows, columns), none of them 0 columns wide, of which the lane has `height` rows.
-    What comes back are the weights of W and WW, and the magnitude that stands for both of them before the first column.
-    With W and WW the columns one and two to the left, N and NN the rows one and two above, NW and NE beside N, P the
-    same place one slice before and PW, PE, PN, PS around it:
+    `sums` is uint16, flat, one for each number of the row. The weights of W and WW come back. With W and WW the columns
+    one and two to the left, N and NN the rows one and two above, NW and NE beside N, P the same place one slice
+    before and PW, PE, PN, PS around it:
 
         rows and slices before    12 (W + N + P) + 4 (WW + NW + NE + NN + PW + PE + PN + PS)
         rows alone                21 (W + N) + 7 (WW + NW + NE + NN)
         slices alone              24 (W + P) + 8 WW + 4 (PW + PE + PS)
         neither                   51 W + 17 WW
 
-    A neighbour beyond the lane's edge is replaced by the nearest one inside: NW by N, NN by N, PS by P and so on.
+    Outside a lane NN is N, and PS is P. A row's columns before the first are the N of the first, where there is no row
+    above its P, else 0; the column behind the last is the last.
     """
-    width = magnitudes.shape[2]
-    last = width - 1
+    height, lanes = codes.shape[1], codes.shape[3]
+    before, row = COLUMNS_BEFORE * lanes, codes[z, y].reshape(-1)
+    count = row.shape[0] - before - lanes
     if y > 0:
-        n = magnitudes[z, y - 1]
-        nn = magnitudes[z, y - 2] if y > 1 else n
+        above = codes[z, y - 1].reshape(-1)
+        n, nw, ne = above[before : before + count], above[before - lanes :], above[before + lanes :]
+        nn = codes[z, y - 2].reshape(-1)[before:] if y > 1 else n
+        _repeat(n, lanes, row)
         if z > 0:
-            p, pn = magnitudes[z - 1, y], magnitudes[z - 1, y - 1]
-            ps = magnitudes[z - 1, y + 1] if y + 1 < height else p
-            for x in range(1, last):
-                around = np.int32(n[x - 1]) + np.int32(n[x + 1]) + np.int32(nn[x]) + np.int32(pn[x]) + np.int32(ps[x])
-                around += np.int32(p[x - 1]) + np.int32(p[x + 1])
-                sums[x] = 12 * (np.int32(n[x]) + np.int32(p[x])) + 4 * around
-            for x in (0, last):
-                w, e = max(x - 1, 0), min(x + 1, last)
-                around = np.int32(n[w]) + np.int32(n[e]) + np.int32(nn[x]) + np.int32(pn[x]) + np.int32(ps[x])
-                around += np.int32(p[w]) + np.int32(p[e])
-                sums[x] = 12 * (np.int32(n[x]) + np.int32(p[x])) + 4 * around
-            return np.int32(12), np.int32(4), np.int32(n[0])
-        for x in range(1, last):
-            sums[x] = 21 * np.int32(n[x]) + 7 * (np.int32(n[x - 1]) + np.int32(n[x + 1]) + np.int32(nn[x]))
-        for x in (0, last):
-            w, e = max(x - 1, 0), min(x + 1, last)
-            sums[x] = 21 * np.int32(n[x]) + 7 * (np.int32(n[w]) + np.int32(n[e]) + np.int32(nn[x]))
-        return np.int32(21), np.int32(7), np.int32(n[0])
+            same = codes[z - 1, y].reshape(-1)
+            p, pw, pe = same[before:], same[before - lanes :], same[before + lanes :]
+            pn = codes[z - 1, y - 1].reshape(-1)[before:]
+            ps = codes[z - 1, y + 1].reshape(-1)[before:] if y + 1 < height else p
+            for i in range(count):
+                sums[i] = 12 * (np.uint16(n[i]) + np.uint16(p[i]))
+            for i in range(count):
+                sums[i] += 4 * (np.uint16(nw[i]) + np.uint16(ne[i]) + np.uint16(nn[i]))
+            for i in range(count):
+                around = np.uint16(pw[i]) + np.uint16(pe[i]) + np.uint16(pn[i]) + np.uint16(ps[i])
+                sums[i] += 4 * around
+            return np.uint32(12), np.uint32(4)
+        for i in range(count):
+            sums[i] = 21 * np.uint16(n[i]) + 7 * (np.uint16(nw[i]) + np.uint16(ne[i]) + np.uint16(nn[i]))
+        return np.uint32(21), np.uint32(7)
     if z > 0:
-        p = magnitudes[z - 1, 0]
-        ps = magnitudes[z - 1, 1] if height > 1 else p
-        for x in range(width):
-            w, e = max(x - 1, 0), min(x + 1, last)
-            sums[x] = 24 * np.int32(p[x]) + 4 * (np.int32(p[w]) + np.int32(p[e]) + np.int32(ps[x]))
-        return np.int32(24), np.int32(8), np.int32(p[0])
+        same = codes[z - 1, 0].reshape(-1)
+        p, pw, pe = same[before:], same[before - lanes :], same[before + lanes :]
+        ps = codes[z - 1, 1].reshape(-1)[before:] if height > 1 else p
+        _repeat(p, lanes, row)
+        for i in range(count):
+            sums[i] = 24 * np.uint16(p[i]) + 4 * (np.uint16(pw[i]) + np.uint16(pe[i]) + np.uint16(ps[i]))
+        return np.uint32(24), np.uint32(8)
+    row[:before] = 0
     sums[:] = 0
-    return np.int32(51), np.int32(17), np.int32(0)
+    return np.uint32(51), np.uint32(17)
+
+
+@numba.njit(nogil=True, cache=True)
+def _repeat(line, lanes, row):
+    """Fill the columns before the first of `row` with the first of `line`."""
+    for i in range(lanes):
+        row[i] = row[lanes + i] = line[i]
+
+
+@numba.njit(nogil=True, cache=True)
+def close_row(codes, z, y):
+    """Fill the column behind row `y` of slice `z` of `codes`, once the row is known."""
+    columns = codes.shape[2]
+    for lane in range(codes.shape[3]):
+        codes[z, y, columns - 1, lane] = codes[z, y, columns - 2, lane]

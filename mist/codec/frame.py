@@ -33,8 +33,8 @@ ALL_FLAGS: Final = 31
 VARINT_BYTES: Final = 5
 """The most bytes of a varint: lengths are below 2^35."""
 
-LARGEST_SHIFT: Final = 26
-"""The most low bits that are held apart: the 31 bits of an int32's number, less the 5 of a token that is a number."""
+LARGEST_SHIFT: Final = 25
+"""The most low bits that are held apart: wherever they begin in a byte, they end within four."""
 
 
 @numba.njit(nogil=True, cache=True)

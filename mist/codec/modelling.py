@@ -1,4 +1,4 @@
-"""What a block's values become before they are coded: numbers, tokens and contexts.
+"""What a block's values become before they are coded: numbers, codes and events.
 
 The rule: of everything that a block may choose (prediction, low bits held apart) the cheaper one is taken here; which
 table set fits best is chosen from what comes out. Values become numbers of at least 0 by folding: 0, -1, 1, -2 are 0,
@@ -13,11 +13,11 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from mist.codec.context import CONTEXTS
 from mist.codec.frame import LARGEST_SHIFT
-from mist.codec.lanes import lane_count, model_lane
+from mist.codec.lane_writer import find_contexts, write_codes
+from mist.codec.lanes import empty_codes
 from mist.codec.prediction import subtract_prediction
-from mist.codec.tokens import TOKENS, bit_length
+from mist.codec.tokens import bit_length
 
 _MODELLED_BITS: Final = 3.0
 """Of numbers that have more bits than this on average, whole bits are held apart: they are noise, and modelling them
@@ -32,42 +32,47 @@ def _is_picture(values):
         for y in range(values.shape[1]):
             row = values[z, y]
             for x in range(1, row.shape[0]):
-                steps += abs(row[x] - row[x - 1])
-                sizes += abs(row[x])
+                steps += abs(np.int64(row[x]) - row[x - 1])
+                sizes += abs(np.int64(row[x]))
     return steps < sizes
 
 
 @numba.njit(nogil=True, cache=True)
-def _fold(values):
-    """Replace int64 values by their numbers; the bits that these have together, and of the largest, come back.
+def _fold(values, numbers):
+    """Fill `numbers` with those of `values`, of the same dtype; the bits of all together, and of the largest.
 
-    A value of 2^62 or more in magnitude becomes a number of 64 bits, which no block can hold.
+    A value too large to be folded in its dtype becomes a number of that dtype's full width, which no block can hold.
     """
     bits, most = np.int64(0), np.int64(0)
-    flat = values.reshape(-1)
-    for i in range(flat.shape[0]):
-        flat[i] = flat[i] << 1 ^ flat[i] >> 63
-    for i in range(flat.shape[0]):
-        length = bit_length(flat[i])
+    sign = 8 * values.itemsize - 1
+    source, target = values.reshape(-1), numbers.reshape(-1)
+    for i in range(source.shape[0]):
+        target[i] = source[i] << 1 ^ source[i] >> sign
+    for i in range(target.shape[0]):
+        length = bit_length(target[i])
         bits, most = bits + length, max(most, length)
     return bits, most
 
 
 @numba.njit(nogil=True, cache=True)
-def _numbers_of(values, number_bits):
-    """The numbers of int64 `values` or of their residuals, whichever are smaller; whether residuals; bits together.
+def _numbers_of(values):
+    """The numbers of `values` or of their residuals, whichever are smaller; whether residuals; bits together, at most.
 
-    Residuals of extreme values can be larger than any value: they do not count where one exceeds `number_bits`.
+    Residuals of extreme values can be larger than any value: they do not count where one has more bits than a value.
     """
-    plain = values.copy()
-    plain_bits, _ = _fold(plain)
+    numbers = np.empty_like(values)
+    bits, most = _fold(values, numbers)
     if _is_picture(values):
-        residuals = np.empty_like(values)
-        subtract_prediction(values, residuals)
-        residual_bits, most = _fold(residuals)
-        if residual_bits < plain_bits and most <= number_bits:
-            return residuals, True, residual_bits
-    return plain, False, plain_bits
+        residuals = values.astype(np.int64)
+        subtract_prediction(values.astype(np.int64), residuals)
+        residual_bits, residual_most = _fold(residuals, residuals)
+        if residual_bits < bits and residual_most < 8 * values.itemsize:
+            for z in range(values.shape[0]):
+                for y in range(values.shape[1]):
+                    for x in range(values.shape[2]):
+                        numbers[z, y, x] = residuals[z, y, x]
+            return numbers, True, residual_bits, residual_most
+    return numbers, False, bits, most
 
 
 @numba.njit(nogil=True, cache=True)
@@ -79,43 +84,35 @@ def _shift_for(bits, count):
 class Model(NamedTuple):
     """What a block's values become; compiled code hands it on."""
 
-    numbers: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.signedinteger]
     """Numbers of at least 0, (z, y, x), within the block's extents."""
     predicted: bool
     """Whether they are those of residuals."""
+    width: int
+    """The bits of the largest."""
     shift: int
     """How many low bits of each are held apart."""
-    tokens: npt.NDArray[np.uint8]
-    """The token of each number, lane after lane."""
-    contexts: npt.NDArray[np.uint8]
-    """The context of each."""
-    largest: int
-    """All numbers together, bit by bit: as long as the longest of them."""
+    codes: npt.NDArray[np.uint8]
+    """The codes of the upper bits: see `mist.codec.context`."""
+    events: npt.NDArray[np.uint16]
+    """The context and symbol of each, in the same places."""
+    counts: npt.NDArray[np.uint32]
+    """How often each event comes."""
+    raw: npt.NDArray[np.uint8]
+    """The raw bits of each lane, (lanes, bytes)."""
+    raw_bytes: npt.NDArray[np.int64]
+    """How many of these bytes each lane has."""
 
 
 @numba.njit(nogil=True, cache=True)
-def model_block(values, number_bits, lookup):
-    """The `Model` of int64 `values` (z, y, x), C order, not all 0."""
-    numbers, predicted, bits = _numbers_of(values, number_bits)
+def model_block(values):
+    """The `Model` of `values` (z, y, x), int32 or int64, C order, not all 0."""
+    numbers, predicted, bits, width = _numbers_of(values)
     shift = _shift_for(bits, numbers.size)
-    tokens, contexts = np.empty(numbers.size, np.uint8), np.empty(numbers.size, np.uint8)
-    depth, height, width = numbers.shape
-    lanes = lane_count(depth, height, width)
-    for lane in range(lanes):
-        first, last = lane * height // lanes, (lane + 1) * height // lanes
-        part = slice(depth * width * first, depth * width * last)
-        model_lane(numbers[:, first:last].copy(), shift, lookup, tokens[part], contexts[part])
-    largest = np.int64(0)
-    flat = numbers.reshape(-1)
-    for i in range(flat.shape[0]):
-        largest |= flat[i]
-    return Model(numbers, predicted, shift, tokens, contexts, largest)
-
-
-@numba.njit(nogil=True, cache=True)
-def count_tokens(tokens, contexts):
-    """How often each token comes in each context: float32 (`CONTEXTS`, `TOKENS`)."""
-    counts = np.zeros((CONTEXTS, TOKENS), np.float32)
-    for i in range(tokens.shape[0]):
-        counts[contexts[i], tokens[i]] += 1
-    return counts
+    codes = empty_codes(numbers.shape[0], numbers.shape[1], numbers.shape[2])
+    lanes = codes.shape[3]
+    raw = np.empty((lanes, codes.size // lanes * values.itemsize + 8), np.uint8)
+    raw_bytes = write_codes(numbers, shift, codes, raw)
+    events = np.empty(codes.shape, np.uint16)
+    counts = find_contexts(codes, events)
+    return Model(numbers, predicted, width, shift, codes, events, counts, raw, raw_bytes)

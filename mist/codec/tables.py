@@ -14,56 +14,81 @@ import numpy as np
 import numpy.typing as npt
 
 from mist.codec.context import CONTEXTS
-from mist.codec.tokens import ESCAPE, LENGTH_BITS, RAW_BITS, TOKENS
+from mist.codec.tokens import CODES, ESCAPE_CODE, LONG
 
-FREQUENCY_BITS: Final = 12
-"""Frequencies of a context add up to two to this power."""
+FREQUENCY_BITS: Final = 11
+"""Frequencies of a context add up to two to this power: few enough that a block's contexts stay in a core's cache."""
 
 FREQUENCY_TOTAL: Final = 1 << FREQUENCY_BITS
 
+SYMBOLS: Final = LONG + 1
+"""What tables hold: the tokens below `LONG`, and the escape, for all others and for those of frequency 0."""
+
+ESCAPE: Final = LONG
+"""The escape's place in a table."""
+
+ESCAPED_BITS: Final = 7
+"""After an escape comes the token itself, all of 128 equally likely."""
+
+SYMBOL_OF: Final = np.full(256, ESCAPE, np.uint8)
+"""The symbol of each code."""
+SYMBOL_OF[CODES[:LONG]] = np.arange(LONG)
+
+# An entry of the decoding table is code | frequency << 8 | (slot - start) << 20.
+CODE_MASK: Final = np.uint32(0xFF)
+FREQUENCY_SHIFT: Final = np.uint32(8)
+FREQUENCY_MASK: Final = np.uint32(0xFFF)
+OFFSET_SHIFT: Final = np.uint32(20)
+
 Frequencies = npt.NDArray[np.uint16]
-"""(sets, contexts, tokens); a token of frequency 0 is coded as `ESCAPE`."""
+"""(sets, contexts, symbols)."""
 
 
 @lru_cache(maxsize=1)
 def frequencies() -> Frequencies:
-    """The table sets, uint16 (sets, `CONTEXTS`, `TOKENS`)."""
+    """The table sets, uint16 (sets, `CONTEXTS`, `SYMBOLS`)."""
     with files("mist.codec").joinpath("tables.npy").open("rb") as file:
         tables: Frequencies = np.load(file, allow_pickle=False)
     return tables
 
 
+def _starts() -> npt.NDArray[np.uint32]:
+    """Where each symbol's range of slots begins, in the shape of `frequencies()`."""
+    tables = frequencies().astype(np.uint32)
+    return np.cumsum(tables, axis=2, dtype=np.uint32) - tables
+
+
 @lru_cache(maxsize=1)
-def starts() -> Frequencies:
-    """Where each token's range of slots begins, in the shape of `frequencies()`."""
-    tables = frequencies().astype(np.int64)
-    return (np.cumsum(tables, axis=2) - tables).astype(np.uint16)
+def decoding_table() -> npt.NDArray[np.uint32]:
+    """For each set, context and slot what a decoder must know: see above; (sets, contexts * slots)."""
+    counts = frequencies().reshape(-1, SYMBOLS).astype(np.uint32)
+    codes = np.append(CODES[:LONG], np.uint8(ESCAPE_CODE)).astype(np.uint32)
+    entries = np.empty((len(counts), FREQUENCY_TOTAL), np.uint32)
+    for row, context in zip(entries, counts, strict=True):
+        offsets = np.concatenate([np.arange(count, dtype=np.uint32) for count in context])
+        row[:] = np.repeat(codes | context << FREQUENCY_SHIFT, context) | offsets << OFFSET_SHIFT
+    return entries.reshape(len(frequencies()), CONTEXTS * FREQUENCY_TOTAL)
 
 
-class DecodingTables(NamedTuple):
-    """The table sets as a decoder wants them; compiled code takes them as one argument."""
+class EncodingTables(NamedTuple):
+    """The table sets as an encoder wants them; compiled code takes them as one argument."""
 
-    tokens: npt.NDArray[np.uint8]
-    """(sets, contexts, slots): the token of each slot; one byte, so that a block's contexts stay in a core's cache."""
     ranges: npt.NDArray[np.uint32]
-    """(sets, contexts, tokens): frequency | start << 16."""
+    """(sets, contexts * symbols): frequency | start << 16; 0 for what takes the escape, and for the escape itself."""
+    escapes: npt.NDArray[np.uint32]
+    """(sets, contexts): the same of the escapes."""
+    costs: npt.NDArray[np.uint32]
+    """(sets, contexts * symbols): what a symbol takes, in 1/256 bits; whole numbers add up alike on all machines."""
 
 
 @lru_cache(maxsize=1)
-def decoding_tables() -> DecodingTables:
-    """All table sets for a decoder."""
+def encoding_tables() -> EncodingTables:
+    """All table sets for an encoder."""
     counts = frequencies()
-    slots = [np.repeat(np.arange(TOKENS, dtype=np.uint8), row) for table in counts for row in table]
-    tokens = np.stack(slots).reshape(len(counts), CONTEXTS, FREQUENCY_TOTAL)
-    return DecodingTables(tokens, counts.astype(np.uint32) | starts().astype(np.uint32) << np.uint32(16))
-
-
-@lru_cache(maxsize=1)
-def bit_costs() -> npt.NDArray[np.float32]:
-    """For each set, context and token: the bits that it takes, raw bits included, in the shape of `frequencies()`."""
-    tables = frequencies()
-    with np.errstate(divide="ignore"):
-        coded = FREQUENCY_BITS - np.log2(tables)
-    escaped = coded[:, :, ESCAPE, np.newaxis] + LENGTH_BITS + np.maximum(RAW_BITS + 1, 2)
-    costs: npt.NDArray[np.float32] = np.where(tables > 0, coded + RAW_BITS, escaped).astype(np.float32)
-    return costs
+    ranges = np.where(counts > 0, counts.astype(np.uint32) | _starts() << np.uint32(16), np.uint32(0))
+    escapes = ranges[:, :, ESCAPE].copy()
+    ranges[:, :, ESCAPE] = 0
+    bits = FREQUENCY_BITS - np.log2(np.where(ranges > 0, counts, counts[:, :, ESCAPE:]))
+    bits += np.where(ranges > 0, 0, ESCAPED_BITS)
+    flat = len(counts), CONTEXTS * SYMBOLS
+    return EncodingTables(ranges.reshape(flat), escapes, np.round(256 * bits).astype(np.uint32).reshape(flat))

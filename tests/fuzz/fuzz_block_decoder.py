@@ -33,8 +33,8 @@ from tests.codec_blocks import DTYPES, MAKERS, make_block, mutants  # noqa: E402
 _AROUND = 77
 """What is written around each block before it is decoded."""
 
-_LARGEST_BLOCK = 6000
-"""Values of a block that is damaged: enough for four lanes."""
+_LARGEST_BLOCK = 9700
+"""Values of a block that is damaged: enough for eight lanes."""
 
 
 @numba.njit(nogil=True)

@@ -6,7 +6,6 @@ Python's integers do not overflow, so what is written here is the arithmetic of 
 the bottom to the top to see a block taken apart, from the top to the bottom to see it built up.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -17,11 +16,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 TABLES = np.load(Path(__file__).parents[2] / "mist" / "codec" / "tables.npy")
-BOUNDS = [1, 2, 3, 4, 5, 6, 7, 9, 12, 15, 19, 24, 31, 40, 52, 66, 85, 110, 142, 183, 236, 304, 392, 505, 652, 841]
-BOUNDS += [1085, 1399, 1804, 2328, 3002]
+CODES = [*range(64), 80, 112, 144, 168, 180, 184, 188, 192, 196, 200, *range(204, 256)]
 
 Shape = tuple[int, int, int]
-Numbers = dict[tuple[int, int, int], int]  # by (z, y, x)
+Codes = dict[tuple[int, int, int], int]  # by (z, y, x)
 
 
 def require(condition: bool, message: str) -> None:  # noqa: FBT001 (reads as the sentence it is)
@@ -86,53 +84,59 @@ class Stream:
         require(self.spare() >= 0, "a lane's raw bits run into its words")
         return bits
 
-    def token(self, frequencies: list[int]) -> int:
-        slot = self.state % 4096
-        token, start = 0, 0
-        while slot >= start + frequencies[token]:
-            start += frequencies[token]
-            token += 1
-        self.state = frequencies[token] * (self.state >> 12) + slot - start
+    def symbol(self, frequencies: list[int]) -> int:
+        slot = self.state % 2048
+        symbol, start = 0, 0
+        while slot >= start + frequencies[symbol]:
+            start += frequencies[symbol]
+            symbol += 1
+        self.state = frequencies[symbol] * (self.state >> 11) + slot - start
         if self.state < 65536:
             self.at += 2
             require(self.spare() >= 0, "a lane's words run into its raw bits")
             self.state = self.state << 16 | int.from_bytes(self.data[self.at - 2 : self.at], "little")
+        return symbol
+
+    def token(self, frequencies: list[int]) -> int:
+        symbol = self.symbol(frequencies)
+        token = self.symbol([16] * 128) if symbol == 74 else symbol
+        require(token < 126, f"token {token} does not exist")
         return token
 
-    def number(self, frequencies: list[int]) -> int:
-        """Give the next number: its token and the raw bits that the token asks for."""
-        token = self.token(frequencies)
-        if token < 32:
+    def number(self, token: int) -> int:
+        """Give the number of a token, with the raw bits that it asks for."""
+        if token < 64:
             return token
-        if token < 44:
-            count = token // 2 - 12
+        if token < 74:
+            count = token // 2 - 27
             return (2 + token % 2 << count) + self.raw(count)
-        length = self.raw(6)
-        return length if length < 2 else (1 << length - 1) + self.raw(length - 1)
+        return (1 << token - 63) + self.raw(token - 63)
 
 
-def context(h: Numbers, at: Shape, rows: int, columns: int) -> int:
-    """Give the context of the number at (z, y, x) of a lane, from the numbers before it."""
+def context(codes: Codes, at: Shape, rows: int, columns: int) -> int:
+    """Give the context of the number at (z, y, x) of a lane, from the codes before it."""
     z, y, x = at
 
-    def m(dz: int, dy: int, dx: int) -> int:
-        return min(h[z + dz, y + dy, x + dx], 65535)
+    def code(dz: int, dy: int, dx: int) -> int:
+        row, column = (z + dz, y + dy), min(x + dx, columns - 1)
+        if column >= 0:
+            return codes[*row, column]
+        return codes[row[0], row[1] - 1, 0] if row[1] else codes[row[0] - 1, row[1], 0] if row[0] else 0
 
-    left, right, above, below = -(x > 0), x + 1 < columns, -1 - (y > 1), y + 1 < rows  # steps that stay in the lane
-    n, p = m(0, -1, 0) if y else 0, m(-1, 0, 0) if z else 0
-    first = m(0, -1, -x) if y else m(-1, 0, -x) if z else 0  # what W is in the first column
-    w, ww = m(0, 0, -1) if x > 0 else first, m(0, 0, -2) if x > 1 else first
-    around_n = m(0, -1, left) + m(0, -1, right) + m(0, above, 0) if y else 0
-    around_p = m(-1, 0, left) + m(-1, 0, right) + m(-1, below, 0) if z else 0
+    w, ww = code(0, 0, -1), code(0, 0, -2)
+    n, p = code(0, -1, 0) if y else 0, code(-1, 0, 0) if z else 0
+    around_n = code(0, -1, -1) + code(0, -1, 1) + code(0, -1 - (y > 1), 0) if y else 0
+    around_p = code(-1, 0, -1) + code(-1, 0, 1) + code(-1, y + 1 < rows, 0) if z else 0
     if y and z:
-        total = 12 * (w + n + p) + 4 * (ww + around_n + around_p + m(-1, -1, 0))
+        total = 12 * (w + n + p) + 4 * (ww + around_n + around_p + code(-1, -1, 0))
     elif y:
         total = 21 * (w + n) + 7 * (ww + around_n)
     elif z:
         total = 24 * (w + p) + 8 * ww + 4 * around_p
     else:
         total = 51 * w + 17 * ww
-    return bisect_right(BOUNDS, total >> 2)
+    length = (total + 12).bit_length()
+    return 2 * length + (total + 12 >> length - 2) % 2 - 9
 
 
 def decode_lane(data: bytes, shape: Shape, shift: int, table: list[list[int]]) -> list[int]:
@@ -140,11 +144,14 @@ def decode_lane(data: bytes, shape: Shape, shift: int, table: list[list[int]]) -
     low_bytes = -(-shift * prod(shape) // 8)
     low = packed(data[:low_bytes], shift, prod(shape))
     stream = Stream(data[low_bytes:])
-    h: Numbers = {}
+    codes: Codes = {}
+    high = []
     for z, y, x in product(*map(range, shape)):
-        h[z, y, x] = stream.number(table[context(h, (z, y, x), shape[1], shape[2])])
+        token = stream.token(table[context(codes, (z, y, x), shape[1], shape[2])])
+        codes[z, y, x] = CODES[token]
+        high.append(stream.number(token))
     require(stream.state == 65536 and stream.spare() == 0, "a lane does not end where its numbers do")
-    return [high << shift | rest for high, rest in zip(h.values(), low, strict=True)]
+    return [upper << shift | rest for upper, rest in zip(high, low, strict=True)]
 
 
 def coded(block: Bytes, shape: Shape, bits: int, *, has_shift: bool) -> NDArray[np.object_]:
@@ -152,15 +159,17 @@ def coded(block: Bytes, shape: Shape, bits: int, *, has_shift: bool) -> NDArray[
     (index,) = block.take(1)
     require(index < 16, f"table {index} is not one of 16")
     shift = block.take(1)[0] if has_shift else 0
-    require(not has_shift or 1 <= shift <= 26, f"shift {shift} is not 1 to 26")
-    lanes = 4 if prod(shape) >= 4096 and shape[1] >= 4 else 1
-    lengths = [block.varint() for _ in range(lanes - 1)]
+    require(not has_shift or 1 <= shift <= 25, f"shift {shift} is not 1 to 25")
+    down, across = (4, 2) if prod(shape) >= 8192 and shape[1] >= 4 and shape[2] >= 2 else (1, 1)
+    lengths = [block.varint() for _ in range(down * across - 1)]
     data = [block.take(length) for length in lengths] + [block.rest()]
-    numbers = np.empty(shape, object)
-    for lane in range(lanes):
-        rows = numbers[:, lane * shape[1] // lanes : (lane + 1) * shape[1] // lanes]
-        lane_numbers = decode_lane(data[lane], rows.shape, shift, TABLES[index].tolist())
-        rows[...] = np.array(lane_numbers, object).reshape(rows.shape)
+    tile = (shape[0], -(-shape[1] // down), -(-shape[2] // across))
+    numbers = np.empty((shape[0], down * tile[1], across * tile[2]), object)
+    for lane, (row, column) in enumerate(product(range(down), range(across))):
+        lane_numbers = np.array(decode_lane(data[lane], tile, shift, TABLES[index].tolist()), object)
+        part = numbers[:, row * tile[1] : (row + 1) * tile[1], column * tile[2] : (column + 1) * tile[2]]
+        part[...] = lane_numbers.reshape(tile)
+    numbers = numbers[:, : shape[1], : shape[2]]
     require(int(numbers.max()) < 1 << bits - 1, "a number does not fit the type")
     return numbers
 

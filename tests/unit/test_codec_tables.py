@@ -6,10 +6,20 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from mist.codec.tables import bit_costs, decoding_tables, frequencies, starts
-from mist.codec.tokens import ESCAPE
+from mist.codec.tables import (
+    CODE_MASK,
+    ESCAPE,
+    FREQUENCY_MASK,
+    FREQUENCY_SHIFT,
+    OFFSET_SHIFT,
+    SYMBOL_OF,
+    decoding_table,
+    encoding_tables,
+    frequencies,
+)
+from mist.codec.tokens import ESCAPE_CODE
 
-TABLES_SHA256 = "571807e8e84e71773c81155a019c423f36e0806ed6622ddffec0a328e462c644"
+TABLES_SHA256 = "fe6ece1518f7f200715d15d2b6dcca8dcfb98b5902ea8db35c940d2fcd0ba71b"
 """Part of the format: blocks that were coded with other tables do not decode with these."""
 
 
@@ -18,30 +28,43 @@ def test_the_tables_are_those_of_the_format() -> None:
     assert hashlib.sha256(data).hexdigest() == TABLES_SHA256
 
 
-def test_there_are_16_sets_of_32_contexts_of_45_tokens() -> None:
-    assert frequencies().shape == (16, 32, 45)
+def test_there_are_16_sets_of_22_contexts_of_75_symbols() -> None:
+    assert frequencies().shape == (16, 22, 75)
     assert frequencies().dtype == np.uint16
 
 
-def test_the_frequencies_of_every_context_add_up_to_4096() -> None:
-    assert (frequencies().sum(axis=2, dtype=np.int64) == 4096).all()
+def test_the_frequencies_of_every_context_add_up_to_2048() -> None:
+    assert (frequencies().sum(axis=2, dtype=np.int64) == 2048).all()
 
 
 def test_every_context_can_escape() -> None:
     assert (frequencies()[:, :, ESCAPE] > 0).all()
+    assert (encoding_tables().escapes > 0).all()
 
 
 @pytest.mark.parametrize("table", range(16))
-def test_a_slot_leads_to_the_token_whose_range_it_lies_in(table: int) -> None:
-    tokens, spans = decoding_tables().tokens[table], decoding_tables().ranges[table].astype(np.int64)
-    frequency, start = spans & 0xFFFF, spans >> 16
-    np.testing.assert_array_equal(frequency, frequencies()[table])
-    np.testing.assert_array_equal(start, starts()[table])
-    contexts, slots = np.arange(32)[:, np.newaxis], np.arange(4096)
-    place = slots - start[contexts, tokens]
-    assert ((place >= 0) & (place < frequency[contexts, tokens])).all()
+def test_a_slot_leads_to_the_symbol_whose_range_it_lies_in(table: int) -> None:
+    entries = decoding_table()[table].reshape(22, 2048)
+    codes = entries & CODE_MASK
+    symbols = np.where(codes == ESCAPE_CODE, ESCAPE, SYMBOL_OF[codes])
+    contexts, slots = np.arange(22)[:, np.newaxis], np.arange(2048)
+    start = slots - (entries >> OFFSET_SHIFT)
+    frequency = entries >> FREQUENCY_SHIFT & FREQUENCY_MASK
+    np.testing.assert_array_equal(frequency, frequencies()[table][contexts, symbols])
+    np.testing.assert_array_equal(
+        start, (np.cumsum(frequencies()[table], axis=1) - frequencies()[table])[contexts, symbols]
+    )
 
 
-def test_every_token_has_a_cost_and_an_escape_costs_at_most_12_bits() -> None:
-    assert bit_costs()[:, :, ESCAPE].max() <= 12
-    assert np.isfinite(bit_costs()).all()
+def test_an_encoder_finds_the_slots_that_a_decoder_reads() -> None:
+    ranges = encoding_tables().ranges.reshape(16, 22, 75)
+    counts = frequencies().copy()
+    counts[:, :, ESCAPE] = 0
+    np.testing.assert_array_equal(ranges & 0xFFFF, counts)
+    starts = np.cumsum(frequencies(), axis=2) - frequencies()
+    np.testing.assert_array_equal((ranges >> 16)[counts > 0], starts[counts > 0])
+    np.testing.assert_array_equal(encoding_tables().escapes, frequencies()[:, :, ESCAPE] | starts[:, :, ESCAPE] << 16)
+
+
+def test_no_symbol_costs_more_than_the_escape_and_its_token() -> None:
+    assert encoding_tables().costs.max() <= 256 * (11 + 7)

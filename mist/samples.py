@@ -1,8 +1,9 @@
 """The reversible map between a source's samples and the integers that are stored.
 
-The rule: nothing is lost. Integers are stored as they are. Floats are stored as `integer * slope` where that gives back
-every bit (most float images are scaled integers), else by their bit patterns in numerical order. A float image that
-neither can hold is refused. Knows nothing of axes or geometry.
+The rule: nothing is lost. Integers are stored as they are, or in units of a step of which all are multiples, such as 12
+bits shifted to the left. Floats are stored as `integer * slope` where that gives back every bit (most float images are
+scaled integers), else by their bit patterns in numerical order. A float image that neither can hold is refused. Knows
+nothing of axes or geometry.
 """
 
 from __future__ import annotations
@@ -21,6 +22,14 @@ Integers = npt.NDArray[np.integer]
 _INT32_END = 2**31
 _INT64_END = 2**63
 
+FEWEST_STEPS = 128
+"""Integers are stored in units of a step only where they span at least this many steps. A reduced level is rounded to
+whole steps: of so many, that is an error of at most 1/256 of the range (53 dB), less than the filter's own. A picture
+of two or twenty grey levels keeps its smooth reductions."""
+
+_FEW_SAMPLES = 4096
+"""Of most images, so many samples already show that there is no step."""
+
 _NEIGHBOURS = np.array([0, 1, -1, 2, -2, 3, -3])
 """In units in the last place, nearest first: more than the rounding of two bounds and their middle can amount to."""
 
@@ -31,14 +40,17 @@ class Coding(StrEnum):
     INTEGER = "integer"
     """The sample itself."""
     SCALED = "scaled"
-    """`sample = dtype(integer * slope)`, exact in every bit."""
+    """`sample = dtype(integer * slope)`, exact in every bit. The slope of integer samples is a whole number, of which
+    all samples of every delivered level are multiples."""
     ORDERED_BITS = "ordered-bits"
     """The bit pattern of a float32, read as an integer that sorts like the float."""
 
 
+_INTEGER_DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
+
 _DTYPES_OF = {
-    Coding.INTEGER: ("uint8", "int8", "uint16", "int16", "uint32", "int32"),
-    Coding.SCALED: ("float32", "float64"),
+    Coding.INTEGER: _INTEGER_DTYPES,
+    Coding.SCALED: (*_INTEGER_DTYPES, "float32", "float64"),
     Coding.ORDERED_BITS: ("float32",),
 }
 
@@ -54,9 +66,14 @@ class SampleMap:
     coding
         How they are held.
     slope
-        Factor of `Coding.SCALED`; 1 otherwise.
+        Factor of `Coding.SCALED`, a whole number of 2 or more where `dtype` is an integer type; 1 otherwise.
     low, high
         The least and the greatest stored integer: what a reduced level is clamped to when it is delivered.
+
+    Raises
+    ------
+    InvalidRequest
+        The parts contradict each other, or a sample would not fit `dtype`.
     """
 
     dtype: str
@@ -74,6 +91,18 @@ class SampleMap:
         bounds = np.iinfo(self.dtype if self.coding is Coding.INTEGER else np.int32)
         if not bounds.min <= self.low <= self.high <= bounds.max:
             raise InvalidRequest(f"samples of {self.dtype} cannot range over {self.low} to {self.high}")
+        if self.coding is Coding.SCALED and self.dtype in _INTEGER_DTYPES:
+            self._check_step()
+
+    def _check_step(self) -> None:
+        """Refuse a slope by which samples would not be whole, or would not fit their type."""
+        bounds = np.iinfo(self.dtype)
+        if not 2 <= self.slope <= bounds.max or not self.slope.is_integer():
+            raise InvalidRequest(f"samples of {self.dtype} need a whole slope of 2 to {bounds.max}, not {self.slope:g}")
+        if not bounds.min <= self.low * int(self.slope) <= self.high * int(self.slope) <= bounds.max:
+            raise InvalidRequest(
+                f"samples of {self.dtype} cannot range over {self.low} to {self.high} times {self.slope:g}"
+            )
 
 
 def to_integers(samples: Voxels) -> tuple[Integers, SampleMap]:
@@ -84,7 +113,7 @@ def to_integers(samples: Voxels) -> tuple[Integers, SampleMap]:
     SourceRefused
         float64 samples for which no slope is found that makes them integers of 32 bits.
     """
-    for attempt in (_whole, _scaled, _ordered_bits):
+    for attempt in (_steps, _whole, _scaled, _ordered_bits):
         found = attempt(samples)
         if found is not None:
             integers, coding, slope = found
@@ -98,16 +127,42 @@ def to_integers(samples: Voxels) -> tuple[Integers, SampleMap]:
 
 def from_integers(integers: Integers, samples: SampleMap) -> Voxels:
     """The samples held by `integers`, clamped to the range of the scan, in the source's dtype and the same shape."""
-    if samples.coding is Coding.INTEGER:  # clamped and cast at once
-        clamped = np.empty(integers.shape, samples.dtype)
-        return np.clip(integers, samples.low, samples.high, out=clamped, casting="unsafe")
+    if samples.dtype in _INTEGER_DTYPES:
+        return _clamped_integers(integers, samples)
     clamped = np.clip(integers, samples.low, samples.high)
     if samples.coding is Coding.ORDERED_BITS:
         return _flip_negative(clamped.astype(np.int32)).view(np.float32)
     return (clamped * np.float64(samples.slope)).astype(samples.dtype)
 
 
+def _clamped_integers(integers: Integers, samples: SampleMap) -> Voxels:
+    """`from_integers` for an integer dtype: clamped and cast at once, then multiplied where they lie."""
+    clamped = np.empty(integers.shape, samples.dtype)
+    np.clip(integers, samples.low, samples.high, out=clamped, casting="unsafe")
+    if samples.coding is Coding.SCALED:
+        clamped *= clamped.dtype.type(samples.slope)  # fits: `SampleMap` has seen to it
+    return clamped
+
+
 Attempt = tuple[Integers, Coding, float]
+
+
+def _steps(samples: Voxels) -> Attempt | None:
+    """Integers that are all multiples of a step, in units of it, if they span `FEWEST_STEPS` of them."""
+    if samples.dtype.kind not in "iu" or (step := _step(samples)) < 2:
+        return None
+    if int(samples.max()) - int(samples.min()) < FEWEST_STEPS * step:
+        return None
+    integers: Integers = np.floor_divide(samples, samples.dtype.type(step), dtype=samples.dtype)
+    return integers, Coding.SCALED, float(step)
+
+
+def _step(samples: Voxels) -> int:
+    """The greatest number of which all integer `samples` are multiples: 0 where all of them are 0."""
+    few = samples.flat[:: max(1, samples.size // _FEW_SAMPLES)]
+    if np.gcd.reduce(few, dtype=np.int64) == 1:
+        return 1
+    return int(np.gcd.reduce(samples, axis=None, dtype=np.int64))
 
 
 def _whole(samples: Voxels) -> Attempt | None:

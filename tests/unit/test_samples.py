@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from mist.errors import InvalidRequest, SourceRefused
-from mist.samples import Coding, SampleMap, from_integers, to_integers
+from mist.samples import FEWEST_STEPS, Coding, SampleMap, from_integers, to_integers
 from mist.volume import Voxels
 
 INTEGER_DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
@@ -32,6 +32,68 @@ def test_integers_are_held_as_they_are_to_both_ends_of_their_range(dtype: str) -
     bounds = np.iinfo(dtype)
     sample_map = assert_comes_back(np.array([bounds.min, bounds.max, 0, 1], dtype))
     assert sample_map == SampleMap(dtype, Coding.INTEGER, 1.0, bounds.min, bounds.max)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "step", "counts"),
+    [
+        ("uint16", 16, (0, 4095)),
+        ("uint16", 257, (0, 255)),
+        ("uint16", 5, (7, 13107)),
+        ("int16", 16, (-2048, 2047)),
+        ("int16", 100, (-300, -5)),
+        ("uint32", 2, (0, 2**31 - 1)),
+        ("uint32", 2**24, (0, 255)),
+        ("int32", 2, (-(2**30), 2**30 - 1)),
+        ("int32", 2**20, (-2048, 2047)),
+    ],
+)
+def test_integers_that_are_multiples_of_a_step_are_held_in_units_of_it(
+    dtype: str, step: int, counts: tuple[int, int]
+) -> None:
+    drawn = np.random.default_rng(0).integers(*counts, (3, 40, 50), endpoint=True)
+    drawn.flat[:4] = [*counts, counts[0] + 1, counts[1]]
+    integers, sample_map = to_integers((drawn * step).astype(dtype))
+    np.testing.assert_array_equal(integers, drawn)
+    assert sample_map == SampleMap(dtype, Coding.SCALED, float(step), *counts)
+    assert_comes_back((drawn * step).astype(dtype))
+
+
+def test_one_sample_that_is_no_multiple_of_the_step_is_seen_wherever_it_lies() -> None:
+    samples = np.random.default_rng(0).integers(0, 4096, 50_000).astype(np.uint16) << 4
+    for place in (0, 1, 4095, 4097, 31_337, 49_999):
+        changed = samples.copy()
+        changed[place] += 8
+        assert assert_comes_back(changed).slope == 8
+        changed[place] += 1
+        assert assert_comes_back(changed).coding is Coding.INTEGER
+
+
+@pytest.mark.parametrize("dtype", INTEGER_DTYPES)
+@pytest.mark.parametrize("value", [0, 1, 96])
+def test_a_constant_image_of_integers_is_held_as_it_is(dtype: str, value: int) -> None:
+    assert assert_comes_back(np.full((5, 7), value, dtype)).coding is Coding.INTEGER
+
+
+def test_the_least_int32_alone_is_held_as_it_is() -> None:
+    assert assert_comes_back(np.array([-(2**31), 0], np.int32)).coding is Coding.INTEGER
+
+
+def test_few_steps_are_not_packed_so_that_reduced_levels_stay_smooth() -> None:
+    for count, coding in ((FEWEST_STEPS - 1, Coding.INTEGER), (FEWEST_STEPS, Coding.SCALED)):
+        assert assert_comes_back(np.arange(count + 1, dtype=np.uint16) * 255).coding is coding
+
+
+def test_a_reduced_level_of_packed_integers_holds_multiples_of_the_step_within_the_range() -> None:
+    _, sample_map = to_integers(np.arange(-100, 200, dtype=np.int16) * 16)
+    delivered = from_integers(np.array([-(2**40), -101, -3, 0, 7, 200, 2**40]), sample_map)
+    assert delivered.dtype == np.int16
+    assert delivered.tolist() == [-1600, -1600, -48, 0, 112, 199 * 16, 199 * 16]
+
+
+def test_a_step_is_sought_in_images_that_are_not_contiguous() -> None:
+    samples = (np.arange(6000, dtype=np.uint16).reshape(50, 120) << 3)[::2, ::3]
+    assert assert_comes_back(samples).slope == 24
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -156,6 +218,14 @@ def test_samples_that_are_not_contiguous_are_held_alike() -> None:
         ("uint8", Coding.INTEGER, 1.0, -1, 0),
         ("uint8", Coding.INTEGER, 1.0, 0, 256),
         ("uint8", Coding.SCALED, 0.5, 0, 1),
+        ("uint8", Coding.SCALED, -1.0, -1, 0),
+        ("uint8", Coding.SCALED, 1.0, 0, 1),
+        ("uint8", Coding.SCALED, 2.5, 0, 1),
+        ("uint8", Coding.SCALED, 2.0, 0, 128),
+        ("int16", Coding.SCALED, 16.0, -2049, 0),
+        ("uint16", Coding.SCALED, 65536.0, 0, 0),
+        ("uint16", Coding.SCALED, 1e300, 0, 0),
+        ("uint32", Coding.SCALED, 2.0, 0, 2**31),
         ("uint8", Coding.ORDERED_BITS, 1.0, 0, 1),
         ("float32", Coding.INTEGER, 1.0, 0, 1),
         ("float64", Coding.ORDERED_BITS, 1.0, 0, 1),

@@ -7,7 +7,7 @@ the coarsest level and refines, level by level; what it holds is never decoded t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -20,14 +20,11 @@ from mist.resample import resample
 from mist.samples import from_integers
 from mist.scan import ScanHeader
 from mist.volume import Volume, from_planes, plane_counts
-from mist.wavelet import Bands, Coefficients, Wavelet, forward, inverse
+from mist.wavelet import Bands, Coefficients, Run, Wavelet, forward, inverse
 
 Fill = Callable[[Block, Coefficients, Triple, Triple], None]
 """Writes the coefficients of a block, its padding left out, to the box [start, stop) of an array (z, y, x): all of
 them, or it raises. It may be called from several threads."""
-
-Run = Callable[[Callable[[Block], None], Sequence[Block]], Iterable[None]]
-"""Calls a function for each block: `map`, or one that uses several threads."""
 
 
 def decompose(planes: Coefficients, layout: BlockLayout, wavelet: Wavelet) -> dict[int, Bands]:
@@ -74,7 +71,8 @@ class Reconstruction:
             self._low = bands[LOW_PASS]
         else:
             bands[LOW_PASS] = self._low
-            whole = inverse(bands, self._layout.pyramid.halved[level], self._header.lifting)  # spends the level before
+            halved = self._layout.pyramid.halved[level]
+            whole = inverse(bands, halved, self._header.lifting, run)  # which spends the level before
             self._low = whole[:, *self._plan.windows[level].slices(self._origin(level))]
         self._level = level
 

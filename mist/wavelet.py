@@ -10,16 +10,18 @@ Yeo, the same journal 5 (1998); their (4, 4) is `13/7`, their (2, 2) the `5/3` o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from mist.errors import InvalidRequest
 from mist.geometry import SPATIAL_AXES
-from mist.halving import Quarters, merge_slices, split_slices
+from mist.halving import Places, Quarters, merge_slices, split_slices
 from mist.lifting import Lines, Table, lift
 
 Coefficients = npt.NDArray[np.signedinteger]
@@ -28,6 +30,16 @@ Coefficients = npt.NDArray[np.signedinteger]
 Bands = dict[str, Coefficients]
 """The subbands of one halving, keyed by the axes along which they are high-pass: `` is the low-pass band, `yx` is
 high-pass along y and x."""
+
+
+_Task = TypeVar("_Task")
+
+
+class Run(Protocol):
+    """Calls a function for each task: `map`, or one that uses several threads."""
+
+    def __call__(self, act: Callable[[_Task], None], tasks: Sequence[_Task], /) -> Iterable[None]:
+        """What the calls give, as an iterator that waits for them."""
 
 
 class Phase(StrEnum):
@@ -141,20 +153,22 @@ def forward(coefficients: Coefficients, axes: str, wavelet: Wavelet) -> Bands:
     return {name: bands[name] for name in ("", *band_names(axes))}
 
 
-def inverse(bands: Bands, axes: str, wavelet: Wavelet) -> Coefficients:
+def inverse(bands: Bands, axes: str, wavelet: Wavelet, run: Run = map) -> Coefficients:
     """The coefficients of which `bands` are the subbands along `axes`: the inverse of `forward`.
 
-    The arrays of `bands` are spent: they are lifted in place, and hold nothing of use afterwards.
+    The arrays of `bands` are spent: they are lifted in place, and hold nothing of use afterwards. `run` may use several
+    threads: pairs of subbands are lifted along z independently, and then slices are merged independently.
     """
     whole, table = np.empty(_whole_shape(bands, axes), bands[""].dtype), _table(wavelet.steps[::-1], sign=-1)
     missing = {
         name: np.empty(_band_shape(whole.shape, name, axes), whole.dtype) for name in _EVERY_BAND if name not in bands
     }
     spent = {name: np.ascontiguousarray(band) for name, band in (bands | missing).items()}
-    for low, high in zip(*_quarters(spent), strict=True):
-        lift(_stack(low), _stack(high), table)
-    for first, quarters in enumerate(_quarters(spent)):
-        merge_slices(quarters, whole, (first, 1 + ("z" in axes)), table)
+    pairs = list(zip(*_quarters(spent), strict=True))
+    deque(run(lambda pair: lift(_stack(pair[0]), _stack(pair[1]), table), pairs), maxlen=0)
+    step = 1 + ("z" in axes)
+    slabs = [slab for first, quarters in enumerate(_quarters(spent)) for slab in _slabs(quarters, first, step)]
+    deque(run(lambda slab: merge_slices(slab[0], whole[slab[2]], slab[1], table), slabs), maxlen=0)
     return whole
 
 
@@ -164,6 +178,9 @@ def band_names(axes: str) -> tuple[str, ...]:
     masks = range(1, 2**count)
     return tuple("".join(axes[bit] for bit in range(count) if mask >> (count - 1 - bit) & 1) for mask in masks)
 
+
+_SLAB_SLICES = 8
+"""Slices that one thread merges at a time."""
 
 _EVERY_BAND = ("", *band_names("zyx"))
 
@@ -187,6 +204,15 @@ def _quarters(bands: Bands) -> tuple[Quarters, Quarters]:
     """The four subbands that are low-pass along z, and the four that are high-pass."""
     low, high = (tuple(bands[along_z + name] for name in ("", *band_names("yx"))) for along_z in ("", "z"))
     return low, high
+
+
+def _slabs(quarters: Quarters, first: int, step: int) -> Iterator[tuple[Quarters, Places, slice]]:
+    """`quarters` cut into a few slices of one plane each: the parts, their places, and which plane they are of."""
+    planes, depth = quarters[0].shape[:2]
+    for plane in range(planes):
+        for z in range(0, depth, _SLAB_SLICES):
+            part = tuple(quarter[plane : plane + 1, z : z + _SLAB_SLICES] for quarter in quarters)
+            yield part, (first + z * step, step), slice(plane, plane + 1)
 
 
 def _stack(band: Coefficients) -> Lines:

@@ -12,9 +12,11 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import TypeVar
 
-from mist.blocks import Block
-from mist.reconstruct import Run
+from mist.wavelet import Run
+
+_Task = TypeVar("_Task")
 
 FEWEST_VALUES = 1 << 20
 """A level with fewer coefficients is decoded on one thread: it takes less than ten milliseconds."""
@@ -33,8 +35,8 @@ def thread_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _on_threads(act: Callable[[Block], None], blocks: Sequence[Block]) -> Iterable[None]:
-    return _pool(os.getpid()).map(act, blocks)
+def _on_threads(act: Callable[[_Task], None], tasks: Sequence[_Task]) -> Iterable[None]:
+    return _pool(os.getpid()).map(act, tasks)
 
 
 @lru_cache(maxsize=1)

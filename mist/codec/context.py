@@ -45,12 +45,47 @@ def contexts_of(totals):
 
 
 @numba.njit(nogil=True, cache=True)
-def open_row(codes, z, y, sums):
+def _sum_above(codes, n, nn, lanes, sums):
+    """`sums` for a row with rows above and no slice before."""
+    nw, ne = np.uint64(n - lanes), np.uint64(n + lanes)
+    n, nn = np.uint64(n), np.uint64(nn)
+    for i in range(np.uint64(sums.shape[0])):
+        beside = np.uint16(codes[nw + i]) + np.uint16(codes[ne + i])
+        sums[i] = 21 * np.uint16(codes[n + i]) + 7 * (beside + np.uint16(codes[nn + i]))
+
+
+@numba.njit(nogil=True, cache=True)
+def _sum_before(codes, p, ps, lanes, sums):
+    """`sums` for a row with a slice before and no rows above."""
+    pw, pe = np.uint64(p - lanes), np.uint64(p + lanes)
+    p, ps = np.uint64(p), np.uint64(ps)
+    for i in range(np.uint64(sums.shape[0])):
+        beside = np.uint16(codes[pw + i]) + np.uint16(codes[pe + i])
+        sums[i] = 24 * np.uint16(codes[p + i]) + 4 * (beside + np.uint16(codes[ps + i]))
+
+
+@numba.njit(nogil=True, cache=True)
+def _sum_both(codes, n, nn, p, pn, ps, lanes, sums):
+    """`sums` for a row with rows above and a slice before; in three steps, of which a compiler makes more."""
+    nw, ne, pw, pe = np.uint64(n - lanes), np.uint64(n + lanes), np.uint64(p - lanes), np.uint64(p + lanes)
+    n, nn, p, pn, ps = np.uint64(n), np.uint64(nn), np.uint64(p), np.uint64(pn), np.uint64(ps)
+    count = np.uint64(sums.shape[0])
+    for i in range(count):
+        sums[i] = 12 * (np.uint16(codes[n + i]) + np.uint16(codes[p + i]))
+    for i in range(count):
+        sums[i] += 4 * (np.uint16(codes[nw + i]) + np.uint16(codes[ne + i]) + np.uint16(codes[nn + i]))
+    for i in range(count):
+        beside = np.uint16(codes[pw + i]) + np.uint16(codes[pe + i])
+        sums[i] += 4 * (beside + np.uint16(codes[pn + i]) + np.uint16(codes[ps + i]))
+
+
+@numba.njit(nogil=True, cache=True)
+def open_row(codes, z, y, shape, sums):
     """Fill the columns before row `y` of slice `z` of `codes`, and `sums` with what the row owes to its neighbours.
 
-    `sums` is uint16, flat, one for each number of the row. The weights of W and WW come back. With W and WW the columns
-    one and two to the left, N and NN the rows one and two above, NW and NE beside N, P the same place one slice
-    before and PW, PE, PN, PS around it:
+    `codes` are flat, of `shape` (slices, rows, columns, lanes), and `sums` uint16, one for each number of the row. The
+    weights of W and WW come back. With W and WW the columns one and two to the left, N and NN the rows one and two
+    above, NW and NE beside N, P the same place one slice before and PW, PE, PN, PS around it:
 
         rows and slices before    12 (W + N + P) + 4 (WW + NW + NE + NN + PW + PE + PN + PS)
         rows alone                21 (W + N) + 7 (WW + NW + NE + NN)
@@ -60,53 +95,38 @@ def open_row(codes, z, y, sums):
     Outside a lane NN is N, and PS is P. A row's columns before the first are the N of the first, where there is no row
     above its P, else 0; the column behind the last is the last.
     """
-    height, lanes = codes.shape[1], codes.shape[3]
-    before, row = COLUMNS_BEFORE * lanes, codes[z, y].reshape(-1)
-    count = row.shape[0] - before - lanes
+    _, height, columns, lanes = shape
+    row = columns * lanes
+    here = (z * height + y) * row + COLUMNS_BEFORE * lanes
+    n, p = here - row, here - height * row
+    nn, ps = n - row if y > 1 else n, p + row if y + 1 < height else p
     if y > 0:
-        above = codes[z, y - 1].reshape(-1)
-        n, nw, ne = above[before : before + count], above[before - lanes :], above[before + lanes :]
-        nn = codes[z, y - 2].reshape(-1)[before:] if y > 1 else n
-        _repeat(n, lanes, row)
+        _repeat(codes, n, here, lanes)
         if z > 0:
-            same = codes[z - 1, y].reshape(-1)
-            p, pw, pe = same[before:], same[before - lanes :], same[before + lanes :]
-            pn = codes[z - 1, y - 1].reshape(-1)[before:]
-            ps = codes[z - 1, y + 1].reshape(-1)[before:] if y + 1 < height else p
-            for i in range(count):
-                sums[i] = 12 * (np.uint16(n[i]) + np.uint16(p[i]))
-            for i in range(count):
-                sums[i] += 4 * (np.uint16(nw[i]) + np.uint16(ne[i]) + np.uint16(nn[i]))
-            for i in range(count):
-                around = np.uint16(pw[i]) + np.uint16(pe[i]) + np.uint16(pn[i]) + np.uint16(ps[i])
-                sums[i] += 4 * around
+            _sum_both(codes, n, nn, p, p - row, ps, lanes, sums)
             return np.uint32(12), np.uint32(4)
-        for i in range(count):
-            sums[i] = 21 * np.uint16(n[i]) + 7 * (np.uint16(nw[i]) + np.uint16(ne[i]) + np.uint16(nn[i]))
+        _sum_above(codes, n, nn, lanes, sums)
         return np.uint32(21), np.uint32(7)
     if z > 0:
-        same = codes[z - 1, 0].reshape(-1)
-        p, pw, pe = same[before:], same[before - lanes :], same[before + lanes :]
-        ps = codes[z - 1, 1].reshape(-1)[before:] if height > 1 else p
-        _repeat(p, lanes, row)
-        for i in range(count):
-            sums[i] = 24 * np.uint16(p[i]) + 4 * (np.uint16(pw[i]) + np.uint16(pe[i]) + np.uint16(ps[i]))
+        _repeat(codes, p, here, lanes)
+        _sum_before(codes, p, ps, lanes, sums)
         return np.uint32(24), np.uint32(8)
-    row[:before] = 0
+    codes[here - COLUMNS_BEFORE * lanes : here] = 0
     sums[:] = 0
     return np.uint32(51), np.uint32(17)
 
 
 @numba.njit(nogil=True, cache=True)
-def _repeat(line, lanes, row):
-    """Fill the columns before the first of `row` with the first of `line`."""
+def _repeat(codes, first, here, lanes):
+    """Fill the columns before `here` with the column at `first`."""
     for i in range(lanes):
-        row[i] = row[lanes + i] = line[i]
+        codes[here - 2 * lanes + i] = codes[here - lanes + i] = codes[first + i]
 
 
 @numba.njit(nogil=True, cache=True)
-def close_row(codes, z, y):
-    """Fill the column behind row `y` of slice `z` of `codes`, once the row is known."""
-    columns = codes.shape[2]
-    for lane in range(codes.shape[3]):
-        codes[z, y, columns - 1, lane] = codes[z, y, columns - 2, lane]
+def close_row(codes, z, y, shape):
+    """Fill the column behind row `y` of slice `z` of `codes`, flat, of `shape`, once the row is known."""
+    _, height, columns, lanes = shape
+    end = (z * height + y + 1) * columns * lanes
+    for i in range(end - lanes, end):
+        codes[i] = codes[i - lanes]

@@ -79,64 +79,67 @@ def _read_codes(data, fronts, states, table, codes):
     size = np.uint32(data.shape[0])
     padded = np.zeros(data.shape[0] + 1 + 4 * row_numbers + 4, np.uint8)  # a number takes two words at most
     padded[: data.shape[0]] = data
-    whole = True
+    whole, flat = True, codes.reshape(-1)
     for z in range(depth):
         for y in range(height):
-            weights = open_row(codes, z, y, sums)
+            weights = open_row(flat, z, y, codes.shape, sums)
             for lane in range(lanes):
                 fronts[lane] = min(fronts[lane], size + np.uint32(1))  # where no lane ends well
-            row = codes[z, y].reshape(-1)
+            begin = (z * height + y) * columns * lanes
             if lanes == WIDTH:
-                whole &= _read_row_together(padded, fronts, states, table, sums, weights, row)
+                whole &= _read_row_together(padded, fronts, states, table, sums, weights, flat, begin)
             else:
-                whole &= _read_row(padded, fronts, states, table, sums, weights, row)
-            close_row(codes, z, y)
+                whole &= _read_row_alone(padded, fronts, states, table, sums, weights, flat, begin)
+            close_row(flat, z, y, codes.shape)
     for lane in range(lanes):
         whole &= states[lane] == LOWEST_STATE
     return whole
 
 
+@numba.njit(nogil=True, cache=True, inline="always")
+def _with_word(state, data, front):
+    """`state` and `front` after a word is taken, if the state is to take one; arithmetic, since guesses would fail."""
+    short = np.uint32(state < LOWEST_STATE)
+    word = np.uint32(data[front]) | np.uint32(data[front + 1]) << np.uint32(8)
+    return np.uint32(state << short * WORD_BITS | word & (np.uint32(0) - short)), front + 2 * np.int64(short)
+
+
 @numba.njit(nogil=True, cache=True)
-def _read_row(data, fronts, states, table, sums, weights, row):
-    """Fill one `row` of codes, all its lanes in turn; False where an escape is of no token."""
-    lanes, good = fronts.shape[0], True
+def _read_row_alone(data, fronts, states, table, sums, weights, codes, begin):
+    """Fill the row at `begin` of the flat `codes` of a single lane; False where an escape is of no token."""
     weight_w, weight_ww = weights
-    w, ww = row[lanes:], row
-    numbers = row[2 * lanes :]
-    for at in range(0, sums.shape[0], lanes):
-        escaped = False
-        for lane in range(lanes):
-            i = at + lane
-            context = context_of(np.uint32(sums[i] + weight_w * w[i] + weight_ww * ww[i]))
-            state = states[lane]
-            entry = table[context << STATE_SHIFT | state & SLOT_MASK]
-            numbers[i] = entry & CODE_MASK
-            escaped |= (entry & CODE_MASK) == ESCAPE_CODE
-            state = np.uint32(
-                (entry >> FREQUENCY_SHIFT & FREQUENCY_MASK) * (state >> STATE_SHIFT) + (entry >> OFFSET_SHIFT)
-            )
-            place = np.int64(fronts[lane])
-            word = np.uint32(data[place]) | np.uint32(data[place + 1]) << np.uint32(8)
-            short = np.uint32(state < LOWEST_STATE)  # arithmetic, since a branch would be guessed wrong
-            states[lane] = state << short * WORD_BITS | word & (np.uint32(0) - short)
-            fronts[lane] += 2 * short
-        if escaped:
-            good &= _read_escaped(data, fronts, states, numbers[at : at + lanes])
+    state, front, good = states[0], np.int64(fronts[0]), True
+    w, ww = np.uint32(codes[begin + 1]), np.uint32(codes[begin])
+    for x in range(sums.shape[0]):
+        context = context_of(np.uint32(sums[x] + weight_w * w + weight_ww * ww))
+        entry = table[context << STATE_SHIFT | state & SLOT_MASK]
+        frequency = entry >> FREQUENCY_SHIFT & FREQUENCY_MASK
+        state = np.uint32(frequency * (state >> STATE_SHIFT) + (entry >> OFFSET_SHIFT))
+        state, front = _with_word(state, data, front)
+        w, ww = np.uint32(entry & CODE_MASK), w
+        if w == ESCAPE_CODE:
+            token, state = _escaped(state)
+            state, front = _with_word(state, data, front)
+            good &= token < TOKENS
+            w = np.uint32(CODES[min(token, TOKENS - 1)])
+        codes[begin + COLUMNS_BEFORE + x] = w
+    states[0], fronts[0] = state, front
     return good
 
 
 @numba.njit(nogil=True, cache=True)
-def _read_row_together(data, fronts, states, table, sums, weights, row):
-    """`_read_row` for eight lanes: the same, on all of them at once."""
+def _read_row_together(data, fronts, states, table, sums, weights, codes, begin):
+    """`_read_row_alone` for eight lanes: the same, on all of them at once."""
     good = True
     weight_w, weight_ww = weights
     state, front = load(states, 0), load(fronts, 0)
-    w, ww = load(row, WIDTH), load(row, 0)
+    w, ww = load(codes, begin + WIDTH), load(codes, begin)
+    begin += COLUMNS_BEFORE * WIDTH
     for at in range(0, sums.shape[0], WIDTH):
         context = contexts_of(load(sums, at) + w * weight_w + ww * weight_ww)
         entry = gather(table, context << STATE_SHIFT | state & SLOT_MASK)
         ww, w = w, entry & CODE_MASK
-        store(row, at + 2 * WIDTH, w)
+        store(codes, begin + at, w)
         state = (entry >> FREQUENCY_SHIFT & FREQUENCY_MASK) * (state >> STATE_SHIFT) + (entry >> OFFSET_SHIFT)
         word = gather(data, front) & np.uint32(0xFFFF)
         short = state < LOWEST_STATE
@@ -145,11 +148,19 @@ def _read_row_together(data, fronts, states, table, sums, weights, row):
         if any_of(w == np.uint32(ESCAPE_CODE)):
             store(states, 0, state)
             store(fronts, 0, front)
-            good &= _read_escaped(data, fronts, states, row[at + 2 * WIDTH : at + 3 * WIDTH])
-            state, front, w = load(states, 0), load(fronts, 0), load(row, at + 2 * WIDTH)
+            good &= _read_escaped(data, fronts, states, codes[begin + at : begin + at + WIDTH])
+            state, front, w = load(states, 0), load(fronts, 0), load(codes, begin + at)
     store(states, 0, state)
     store(fronts, 0, front)
     return good
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _escaped(state):
+    """The token behind an escape, which need not be one, and the state after it."""
+    slot = state & SLOT_MASK
+    after = _ESCAPED_FREQUENCY * (state >> STATE_SHIFT) + (slot & (_ESCAPED_FREQUENCY - np.uint32(1)))
+    return np.int64(slot >> _ESCAPED_SHIFT), np.uint32(after)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -158,16 +169,10 @@ def _read_escaped(data, fronts, states, codes):
     good = True
     for lane in range(codes.shape[0]):
         if codes[lane] == ESCAPE_CODE:
-            slot = states[lane] & SLOT_MASK
-            token = slot >> _ESCAPED_SHIFT
-            state = _ESCAPED_FREQUENCY * (states[lane] >> STATE_SHIFT) + (slot & (_ESCAPED_FREQUENCY - np.uint32(1)))
-            if state < LOWEST_STATE:
-                place = np.int64(fronts[lane])
-                state = state << WORD_BITS | np.uint32(data[place]) | np.uint32(data[place + 1]) << np.uint32(8)
-                fronts[lane] += np.uint32(2)
-            states[lane] = state
+            token, state = _escaped(states[lane])
+            states[lane], fronts[lane] = _with_word(state, data, np.int64(fronts[lane]))
             good &= token < TOKENS
-            codes[lane] = CODES[min(token, np.uint32(TOKENS - 1))]
+            codes[lane] = CODES[min(token, TOKENS - 1)]
     return good
 
 

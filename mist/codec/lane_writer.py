@@ -84,17 +84,20 @@ def find_contexts(codes, events):
     first, count = COLUMNS_BEFORE * lanes, (columns - COLUMNS_OUTSIDE) * lanes
     sums = np.empty(count, np.uint16)
     counts = np.zeros(CONTEXTS * SYMBOLS, np.uint32)
+    flat, found = codes.reshape(-1), events.reshape(-1)
     for z in range(depth):
         for y in range(height):
-            weight_w, weight_ww = open_row(codes, z, y, sums)
-            row, found = codes[z, y].reshape(-1), events[z, y].reshape(-1)[first:]
-            own, w, ww = row[first:], row[first - lanes :], row[first - 2 * lanes :]
-            for i in range(count):
-                found[i] = context_of(np.uint32(sums[i] + weight_w * w[i] + weight_ww * ww[i])) * SYMBOLS
-            for i in range(count):
-                found[i] += SYMBOL_OF[own[i]]
-                counts[found[i]] += np.uint32(1)
-            close_row(codes, z, y)
+            weight_w, weight_ww = open_row(flat, z, y, codes.shape, sums)
+            own = np.uint64((z * height + y) * columns * lanes + first)
+            w, ww = own - np.uint64(lanes), own - np.uint64(2 * lanes)
+            for i in range(np.uint64(count)):
+                total = np.uint32(sums[i] + weight_w * flat[w + i] + weight_ww * flat[ww + i])
+                found[own + i] = context_of(total) * SYMBOLS
+            for i in range(np.uint64(count)):
+                event = found[own + i] + SYMBOL_OF[flat[own + i]]
+                found[own + i] = event
+                counts[event] += np.uint32(1)
+            close_row(flat, z, y, codes.shape)
     return counts
 
 

@@ -24,13 +24,13 @@ LOW_PASS = ""
 """The name of the low-pass subband, which only the coarsest level stores."""
 
 IMAGE_BLOCK = (1, 128, 128)
-"""Block shape for scans without a z axis: large enough for its contexts and its overhead, small enough for a region."""
+"""Largest block for scans without a z axis: enough for its contexts and its overhead, small enough for a region."""
 
 VOLUME_BLOCK = (8, 64, 64)
-"""Block shape for scans with a z axis."""
+"""Largest block for scans with a z axis."""
 
 LINE_BLOCK = (1, 1, 4096)
-"""Block shape for scans with an x axis alone."""
+"""Largest block for scans with an x axis alone."""
 
 LARGEST_BLOCK_VOXELS = 1 << 20
 """A block is decoded as a whole, so this bounds what one block of a hostile scan may take."""
@@ -140,11 +140,11 @@ class BlockLayout:
 
 
 def block_shape_for(axes: str, pyramid: Pyramid) -> Triple:
-    """The block shape for a scan with `axes`: by its spatial axes, and no larger than its largest subband needs."""
+    """The block shape for a scan with `axes`: by its spatial axes, and such that its largest subband is cut evenly."""
     full = VOLUME_BLOCK if "z" in axes else IMAGE_BLOCK if "y" in axes else LINE_BLOCK
     layout = BlockLayout(pyramid, 1, full)
     shapes = [layout.band_shape(level, band) for level in layout.levels for band in layout.bands(level)]
-    z, y, x = (min(block, _power_of_two(max(lengths))) for block, *lengths in zip(full, *shapes, strict=True))
+    z, y, x = (_even_part(max(lengths), block) for block, *lengths in zip(full, *shapes, strict=True))
     return z, y, x
 
 
@@ -174,8 +174,10 @@ def _slices(start: tuple[int, ...], stop: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
 
 
-def _power_of_two(length: int) -> int:
-    return 1 << max(0, length - 1).bit_length()
+def _even_part(length: int, longest: int) -> int:
+    """The length of blocks, a multiple of 4 at most `longest`, that cuts `length` into as few alike parts as can be."""
+    parts = max(1, -(-length // longest))
+    return max(1, length) if parts == 1 else min(longest, -(-length // (4 * parts)) * 4)
 
 
 @lru_cache(maxsize=256)

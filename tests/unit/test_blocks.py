@@ -96,14 +96,17 @@ def test_scattering_a_block_beside_the_window_writes_nothing() -> None:
     ("axes", "shape", "expected"),
     [
         ("zyx", (300, 512, 512), VOLUME_BLOCK),
-        ("yx", (1, 2000, 2000), IMAGE_BLOCK),
-        ("tyxc", (1, 2000, 2000), IMAGE_BLOCK),
-        ("x", (1, 1, 100_000), LINE_BLOCK),
-        ("yx", (1, 20, 50), (1, 32, 64)),
+        ("yx", (1, 2000, 2000), (1, 128, 128)),
+        ("tyxc", (1, 2048, 2048), IMAGE_BLOCK),
+        ("x", (1, 1, 102_400), LINE_BLOCK),
+        ("x", (1, 1, 100_000), (1, 1, 4000)),
+        ("zyx", (20, 192, 137), (8, 64, 48)),
+        ("zyx", (17, 129, 65), (8, 44, 36)),
+        ("yx", (1, 20, 50), (1, 20, 50)),
         ("zyx", (1, 1, 1), (1, 1, 1)),
     ],
 )
-def test_blocks_are_of_the_usual_shape_or_as_small_as_the_scan(axes: str, shape: Triple, expected: Triple) -> None:
+def test_blocks_cut_a_scan_evenly_and_are_as_small_as_it(axes: str, shape: Triple, expected: Triple) -> None:
     assert block_shape_for(axes, Pyramid(shape, ())) == expected
 
 

@@ -20,12 +20,12 @@ from mist.plan import make_plan
 from mist.pyramid import Triple
 from mist.reconstruct import Reconstruction
 from mist.request import Request
-from mist.samples import to_integers
 from mist.scan import ScanHeader
-from mist.volume import Volume, to_planes
+from mist.volume import Volume
 from mist.wavelet import Coefficients
+from mist_eval.integer_volume import IntegerVolume, in_plane_levels
 from mist_eval.paired_timing import PairedTime, paired_time
-from mist_eval.rivals import HTJ2K, encode_htj2k, fits, htj2k_levels, signed
+from mist_eval.rivals import HTJ2K, Plane, encode_htj2k, fits, htj2k_levels, signed
 from mist_storage.scan_writer import encode_scan
 
 QUARTER = 2
@@ -36,7 +36,6 @@ QUARTER = 2
 class CodecSpeed:
     """One scan's times."""
 
-    name: str
     voxels: int
     decode: PairedTime
     """MIST to full resolution, as a multiple of OpenJPH."""
@@ -75,7 +74,7 @@ class StoredBlocks:
         return reconstruction.volume()
 
 
-def codec_speed(name: str, volume: Volume) -> CodecSpeed | None:
+def codec_speed(volume: Volume) -> CodecSpeed | None:
     """The times of a scan; None where the rivals cannot take its samples.
 
     Raises
@@ -83,20 +82,18 @@ def codec_speed(name: str, volume: Volume) -> CodecSpeed | None:
     ScanCorrupt
         A codec did not give the voxels back.
     """
-    integers, _ = to_integers(volume.voxels)
-    planes: npt.NDArray[np.int64] = np.asarray(to_planes(integers, volume.axes), np.int64)
-    if not fits(planes):
+    integers = IntegerVolume.of(volume)
+    if not fits(integers.planes):
         return None
-    slices = list(planes.reshape(-1, *planes.shape[2:]))
+    slices = integers.slices
     ours, htj2k = StoredBlocks.of(volume), [HTJ2K.encode(plane) for plane in slices]
     jpeg2k = [_openjpeg(plane) for plane in slices]
-    _require_equal(name, ours.read(0).voxels, volume.voxels)
+    _require_equal("MIST", ours.read(0).voxels, volume.voxels)
     for plane, stream, other in zip(slices, htj2k, jpeg2k, strict=True):
-        _require_equal(name, imagecodecs.htj2k_decode(stream), signed(plane))
-        _require_equal(name, imagecodecs.jpeg2k_decode(other), signed(plane))
-    quarter = _level_of(ours.header, QUARTER)
+        _require_equal("OpenJPH", imagecodecs.htj2k_decode(stream), signed(plane))
+        _require_equal("OpenJPEG", imagecodecs.jpeg2k_decode(other), signed(plane))
+    quarter = in_plane_levels(ours.header.pyramid).get(QUARTER)
     return CodecSpeed(
-        name,
         volume.voxels.size,
         paired_time(lambda: ours.read(0), lambda: [imagecodecs.htj2k_decode(stream) for stream in htj2k]),
         paired_time(lambda: ours.read(0), lambda: [imagecodecs.jpeg2k_decode(stream) for stream in jpeg2k], pairs=4),
@@ -105,19 +102,13 @@ def codec_speed(name: str, volume: Volume) -> CodecSpeed | None:
     )
 
 
-def _openjpeg(plane: npt.NDArray[np.int64]) -> bytes:
+def _openjpeg(plane: Plane) -> bytes:
     resolutions = htj2k_levels(plane) + 1
     return bytes(
         imagecodecs.jpeg2k_encode(signed(plane), level=0, codecformat="j2k", reversible=True, resolutions=resolutions)
     )
 
 
-def _level_of(header: ScanHeader, reduction: int) -> int | None:
-    """The finest level that is reduced so often in-plane; None where there is none."""
-    levels = range(len(header.levels))
-    return next((level for level in levels if sum("y" in axes for axes in header.halved[:level]) == reduction), None)
-
-
-def _require_equal(name: str, found: npt.NDArray[np.generic], expected: npt.NDArray[np.generic]) -> None:
+def _require_equal(codec: str, found: npt.NDArray[np.generic], expected: npt.NDArray[np.generic]) -> None:
     if not np.array_equal(found, expected):
-        raise ScanCorrupt(name, 0, "a codec under measurement did not give the voxels back")
+        raise ScanCorrupt(codec, 0, "a codec under measurement did not give the voxels back")

@@ -25,9 +25,12 @@ def lanczos_subsample(image: npt.NDArray[np.generic], steps: tuple[int, ...]) ->
 
 
 def psnr(level: npt.NDArray[np.generic], reference: npt.NDArray[np.float64], peak: float) -> float:
-    """Peak signal-to-noise ratio in decibels; `peak` is the range of the full image's values."""
+    """Peak signal-to-noise ratio in decibels; `peak` is the range of the full image's values.
+
+    Infinite where nothing differs, and for an image of one value, whose levels differ by rounding alone.
+    """
     error = float(np.mean((level.astype(np.float64) - reference) ** 2))
-    return float("inf") if error == 0 else 10 * np.log10(peak**2 / error)
+    return float("inf") if error == 0 or peak == 0 else 10 * np.log10(peak**2 / error)
 
 
 def _kernel(step: int) -> npt.NDArray[np.float64]:

@@ -23,6 +23,8 @@ class NamedVolume:
     name: str
     volume: Volume
     is_mask: bool
+    modality: str = ""
+    """DICOM's Modality; empty where the source is silent."""
 
 
 def volumes_in(source: Path, *, splits: tuple[str, ...] | None = None, every: int = 1) -> Iterator[NamedVolume]:
@@ -40,14 +42,16 @@ def volumes_in(source: Path, *, splits: tuple[str, ...] | None = None, every: in
     if labels.is_file():
         found = join_labels(found, read_labels(labels))
         if splits is not None and _has_splits(labels):
-            found = Discovery(tuple(task for task in found.tasks if task.labels.get("split") in splits))
+            found = Discovery(tuple(task for task in found.tasks if task.labels.get("split") in splits), found.refusals)
+    for refusal in found.refusals:
+        note(f"left out: {refusal.reason}")
     for task in found.tasks[::every]:
         try:
             scan = load_scan(task)
-        except SourceRefused as refusal:
-            note(f"left out: {refusal}")
+        except SourceRefused as error:
+            note(f"left out: {error}")
             continue
-        yield NamedVolume(task.scan_id, scan.decoded.volume, task.is_mask)
+        yield NamedVolume(task.scan_id, scan.decoded.volume, task.is_mask, scan.decoded.modality)
 
 
 def _has_splits(labels: Path) -> bool:

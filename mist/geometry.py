@@ -7,6 +7,7 @@ that convert. Knows nothing of voxel values.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -38,6 +39,10 @@ class Space(StrEnum):
     """Spacing in millimetres is true; origin and directions are those of the array, not of a patient."""
     INDEX = "index"
     """Nothing is known: the affine counts voxels."""
+
+
+_LEAST_VOLUME = 1e-12
+"""Of the box whose edges are unit vectors along the axes: less than rounding leaves of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,11 @@ class Geometry:
 
 
 def _is_singular(columns: npt.NDArray[np.float64]) -> bool:
-    lengths = np.linalg.norm(columns, axis=0)
-    return bool(lengths.min() < 1 / LARGEST_LENGTH or np.linalg.matrix_rank(columns / lengths) < 3)
+    """Whether an axis has next to no length, or the box of unit lengths along all three next to no volume."""
+    (a, b, c), (d, e, f), (g, h, i) = columns.T.tolist()
+    lengths = math.hypot(a, b, c), math.hypot(d, e, f), math.hypot(g, h, i)
+    volume = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    return min(lengths) < 1 / LARGEST_LENGTH or abs(volume) / math.prod(lengths) < _LEAST_VOLUME
 
 
 def geometry_from_spacing(spacing_mm: tuple[float, float, float]) -> Geometry:

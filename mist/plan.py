@@ -7,15 +7,15 @@ Knows headers, not stores.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mist.blocks import Block, BlockLayout
 from mist.errors import InvalidRequest
-from mist.geometry import SPATIAL_AXES, Geometry
+from mist.geometry import Geometry
 from mist.pyramid import Triple
 from mist.request import LARGEST_SIDE, Box, Request
 from mist.scan import ScanHeader
+from mist.windows import level_windows
 
 Reals = tuple[float, float, float]
 """One real number for each of (z, y, x)."""
@@ -66,7 +66,7 @@ class Plan:
 
     level: int
     crop: Box
-    windows: dict[int, Box] = field(hash=False)
+    windows: Mapping[int, Box] = field(hash=False)
     grid: Grid | None
     geometry: Geometry
 
@@ -90,25 +90,8 @@ def make_plan(header: ScanHeader, request: Request) -> Plan:
         grid = None
     if grid is not None:
         geometry = header.geometry.resampled(grid.scale, grid.offset)
-    return Plan(level, crop, _windows(header, level, crop), grid, geometry)
-
-
-def needed_blocks(layout: BlockLayout, plan: Plan, level: int, margin: int) -> list[Block]:
-    """The blocks of `level` that the plan's window of it is made from, in order of storage."""
-    boxes = {band: band_window(layout, plan, level, band, margin) for band in layout.bands(level)}
-    return [b for b in layout.blocks(level) if (box := boxes[b.band]) is not None and box.meets(b.start, b.stop)]
-
-
-def band_window(layout: BlockLayout, plan: Plan, level: int, band: str, margin: int) -> Box | None:
-    """The part of `band` of `level` that the plan needs; None where the band is empty there."""
-    if level == layout.pyramid.coarsest:
-        return plan.windows[level]
-    halved, window = layout.pyramid.halved[level], plan.windows[level]
-    low = _halved_window(window, halved, margin, layout.pyramid.level_shape(level + 1))
-    limits = layout.band_shape(level, band)
-    stop = tuple(min(b, n) for b, n in zip(low.stop, limits, strict=True))
-    empty = any(a >= b for a, b in zip(low.start, stop, strict=True))
-    return None if empty else Box(low.start, stop)  # type: ignore[arg-type]
+    windows = level_windows(header.pyramid, level, crop, header.lifting.margin)
+    return Plan(level, crop, windows, grid, geometry)
 
 
 def _checked_region(header: ScanHeader, region: Box | None) -> Box:
@@ -227,23 +210,3 @@ def _level_for_budget(header: ScanHeader, max_bytes: int) -> int:
         least = header.levels[-1].end_byte
         raise InvalidRequest(f"the coarsest level of this scan takes {least} bytes, more than max_bytes {max_bytes}")
     return fits[0]
-
-
-def _windows(header: ScanHeader, level: int, crop: Box) -> dict[int, Box]:
-    """The box of each level, from `level` to the coarsest, that must be rebuilt to have `crop` of `level`."""
-    windows = {level: crop}
-    for finer in range(level, header.pyramid.coarsest):
-        limits = header.pyramid.level_shape(finer + 1)
-        halved = header.pyramid.halved[finer]
-        windows[finer + 1] = _halved_window(windows[finer], halved, header.lifting.margin, limits)
-    return windows
-
-
-def _halved_window(window: Box, halved: str, margin: int, limits: Sequence[int]) -> Box:
-    """The box of the next coarser level, of shape `limits`, on which `window` depends."""
-    start, stop = list(window.start), list(window.stop)
-    for axis, name in enumerate(SPATIAL_AXES):
-        if name in halved:
-            start[axis] = max(0, window.start[axis] // 2 - margin)
-            stop[axis] = min(limits[axis], (window.stop[axis] + 1) // 2 + margin)
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

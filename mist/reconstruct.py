@@ -13,14 +13,15 @@ import numpy as np
 
 from mist.blocks import LOW_PASS, Block, BlockLayout, scatter
 from mist.errors import InvalidRequest
-from mist.plan import Plan, band_window, needed_blocks
+from mist.plan import Plan
 from mist.pyramid import Triple
-from mist.request import Box
 from mist.resample import resample
 from mist.samples import from_integers
 from mist.scan import ScanHeader
+from mist.scratch import scratch_for
 from mist.volume import Volume, from_planes, plane_counts
-from mist.wavelet import Bands, Coefficients, Run, Wavelet, forward, inverse
+from mist.wavelet import Bands, Coefficients, Room, Run, Wavelet, forward, inverse
+from mist.windows import LevelPart, Placement, level_part
 
 Fill = Callable[[Block, Coefficients, Triple, Triple], None]
 """Writes the coefficients of a block, its padding left out, to the box [start, stop) of an array (z, y, x): all of
@@ -50,6 +51,7 @@ class Reconstruction:
         self._layout = header.layout
         self._level = header.pyramid.coarsest + 1
         self._low: Coefficients | None = None
+        self._scratch = scratch_for(self)
 
     @property
     def level(self) -> int:
@@ -58,7 +60,7 @@ class Reconstruction:
 
     def wanted(self, level: int) -> list[Block]:
         """The blocks of `level` that its window is made from, in order of storage."""
-        return needed_blocks(self._layout, self._plan, level, self._header.lifting.margin)
+        return [placement.block for placement in self._part(level).placements]
 
     def refine(self, fill: Fill, run: Run = map) -> None:
         """Go one level finer; `fill` is called, by `run`, for each block that `wanted` names for it.
@@ -72,7 +74,9 @@ class Reconstruction:
         else:
             bands[LOW_PASS] = self._low
             halved = self._layout.pyramid.halved[level]
-            whole = inverse(bands, halved, self._header.lifting, run)  # which spends the level before
+            whole = inverse(
+                bands, halved, self._header.lifting, run, self._room(level)
+            )  # which spends the level before
             self._low = whole[:, *self._plan.windows[level].slices(self._origin(level))]
         self._level = level
 
@@ -81,11 +85,11 @@ class Reconstruction:
         if self._low is None:
             raise InvalidRequest("no level has been read yet")
         header, plan = self._header, self._plan
-        integers, geometry = self._low, header.pyramid.level_geometry(self._level, header.geometry)
         if self._level == plan.level:
-            integers, geometry = resample(integers, plan, header), plan.geometry
+            integers, geometry = resample(self._low, plan, header), plan.geometry
         else:
-            geometry = geometry.cropped(plan.windows[self._level].start)
+            whole = header.pyramid.level_geometry(self._level, header.geometry)
+            integers, geometry = self._low, whole.cropped(plan.windows[self._level].start)
         channels = plane_counts(header.axes, header.shape)[1]
         voxels = from_planes(from_integers(integers, header.samples), header.axes, channels)
         return Volume(voxels, header.axes, geometry, header.rescale)
@@ -96,40 +100,32 @@ class Reconstruction:
         z, y, x = (2 * a if axis in halved else a for axis, a in zip("zyx", coarser.start, strict=True))
         return z, y, x
 
+    def _part(self, level: int) -> LevelPart:
+        return level_part(self._layout, level, self._plan.windows[level], self._header.lifting.margin)
+
     def _assembled(self, level: int, fill: Fill, run: Run) -> Bands:
         """The parts of the subbands of `level` that the plan needs, from its blocks."""
-        bands: Bands = {}
-        boxes: dict[str, Box] = {}
-        for band in self._layout.bands(level):
-            box = band_window(self._layout, self._plan, level, band, self._header.lifting.margin)
-            shape = self._empty_band(level, band) if box is None else box.shape
-            bands[band] = np.empty((self._layout.planes, *shape), self._header.coefficients)
-            boxes |= {} if box is None else {band: box}
-        deque(
-            run(lambda block: _place(block, bands[block.band], boxes[block.band], fill), self.wanted(level)), maxlen=0
-        )
+        part = self._part(level)
+        bands: Bands = {
+            band: self._scratch.empty(f"band {band}", (self._layout.planes, *shape), self._header.coefficients)
+            for band, shape in part.shapes.items()
+        }
+        deque(run(lambda placement: _place(placement, bands[placement.block.band], fill), part.placements), maxlen=0)
         return bands
 
-    def _empty_band(self, level: int, band: str) -> tuple[int, int, int]:
-        """The shape that a subband without samples must have beside the window of its low-pass band."""
-        low = self._plan.windows[level + 1]
-        limits = self._layout.band_shape(level, band)
-        z, y, x = (max(0, min(b, n) - a) for a, b, n in zip(low.start, low.stop, limits, strict=True))
-        return z, y, x
+    def _room(self, level: int) -> Room:
+        """Where the array of `level` goes: not to where that of the coarser one is, from which it is made."""
+        name = f"level {level % 2}"
+        return lambda shape, dtype: self._scratch.empty(name, shape, dtype)
 
 
-def _place(block: Block, band: Coefficients, box: Box, fill: Fill) -> None:
-    """Fill what of `block` lies in `band`, the part `box` of its subband: in place where all of it does."""
-    inside = all(a <= b and c <= d for a, b, c, d in zip(box.start, block.start, block.stop, box.stop, strict=True))
-    if inside:
-        fill(block, band[block.plane], _less(block.start, box.start), _less(block.stop, box.start))
+def _place(placement: Placement, band: Coefficients, fill: Fill) -> None:
+    """Fill what of a block lies in `band`, what is needed of its subband: in place where all of it does."""
+    block, start, stop = placement.block, placement.start, placement.stop
+    if placement.inside:
+        fill(block, band[block.plane], start, stop)
         return
-    part = np.empty(_less(block.stop, block.start), band.dtype)
-    fill(block, part, (0, 0, 0), _less(block.stop, block.start))
-    scatter(block, part, band, box.start)
-
-
-def _less(place: Triple, origin: Triple) -> Triple:
-    """`place`, counted from `origin`."""
-    z, y, x = (a - b for a, b in zip(place, origin, strict=True))
-    return z, y, x
+    z, y, x = (b - a for a, b in zip(start, stop, strict=True))
+    part = np.empty((z, y, x), band.dtype)
+    fill(block, part, (0, 0, 0), (z, y, x))
+    scatter(block, part, band, placement.origin)

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -31,6 +32,9 @@ Bands = dict[str, Coefficients]
 """The subbands of one halving, keyed by the axes along which they are high-pass: `` is the low-pass band, `yx` is
 high-pass along y and x."""
 
+
+Room = Callable[[Sequence[int], np.dtype[np.signedinteger]], Coefficients]
+"""Makes an array of a shape and dtype, of any content, C order."""
 
 _Task = TypeVar("_Task")
 
@@ -153,13 +157,14 @@ def forward(coefficients: Coefficients, axes: str, wavelet: Wavelet) -> Bands:
     return {name: bands[name] for name in ("", *band_names(axes))}
 
 
-def inverse(bands: Bands, axes: str, wavelet: Wavelet, run: Run = map) -> Coefficients:
+def inverse(bands: Bands, axes: str, wavelet: Wavelet, run: Run = map, room: Room = np.empty) -> Coefficients:
     """The coefficients of which `bands` are the subbands along `axes`: the inverse of `forward`.
 
     The arrays of `bands` are spent: they are lifted in place, and hold nothing of use afterwards. `run` may use several
-    threads: pairs of subbands are lifted along z independently, and then slices are merged independently.
+    threads: pairs of subbands are lifted along z independently, and then slices are merged independently. `room` makes
+    the array for what comes back.
     """
-    whole, table = np.empty(_whole_shape(bands, axes), bands[""].dtype), _table(wavelet.steps[::-1], sign=-1)
+    whole, table = room(_whole_shape(bands, axes), bands[""].dtype), _table(wavelet.steps[::-1], sign=-1)
     missing = {
         name: np.empty(_band_shape(whole.shape, name, axes), whole.dtype) for name in _EVERY_BAND if name not in bands
     }
@@ -172,6 +177,7 @@ def inverse(bands: Bands, axes: str, wavelet: Wavelet, run: Run = map) -> Coeffi
     return whole
 
 
+@lru_cache(maxsize=8)
 def band_names(axes: str) -> tuple[str, ...]:
     """The names of the high-pass subbands of a halving along `axes`, in the order in which they are stored."""
     count = len(axes)
@@ -221,6 +227,7 @@ def _stack(band: Coefficients) -> Lines:
     return band.reshape(planes, depth, height * width)
 
 
+@lru_cache(maxsize=16)
 def _table(steps: tuple[Step, ...], *, sign: int) -> Table:
     """`steps` for the compiled loops; `sign` is 1 forward, -1 back."""
     rows = [(step.target is Phase.ODD, step.inner, step.outer, step.shift, sign) for step in steps]

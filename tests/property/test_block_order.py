@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mist.blocks import BlockLayout
-from mist.plan import make_plan, needed_blocks
+from mist.plan import make_plan
 from mist.pyramid import Pyramid
+from mist.reconstruct import Reconstruction
 from mist.request import Request
 from mist.volume import Volume
 from tests.encoded_scan import EncodedScan
@@ -88,11 +89,6 @@ def test_a_plan_wants_each_block_once_in_the_order_of_storage_and_from_its_level
     level, region = data.draw(st.integers(0, header.pyramid.coarsest)), data.draw(boxes(header.pyramid.shape))
     plan = make_plan(header, Request(level=level, region=region))
     assert set(plan.windows) == set(range(level, header.pyramid.coarsest + 1))
-    wanted = [
-        block.number
-        for at in layout.levels
-        if at >= level
-        for block in needed_blocks(layout, plan, at, header.lifting.margin)
-    ]
+    wanted = [block.number for at in layout.levels if at >= level for block in Reconstruction(header, plan).wanted(at)]
     assert wanted == sorted(set(wanted))
     assert wanted[-1] < layout.numbers(level).stop

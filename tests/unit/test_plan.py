@@ -3,13 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mist.blocks import Block
 from mist.errors import InvalidRequest
 from mist.geometry import geometry_from_spacing, geometry_of_indices
-from mist.plan import make_plan, needed_blocks
+from mist.plan import Plan, make_plan
 from mist.pyramid import Triple
 from mist.request import Box, Request
 from mist.scan import ScanHeader
 from mist.volume import Volume
+from mist.windows import level_part
 from tests.encoded_scan import encode_scan
 
 
@@ -177,22 +179,26 @@ def test_the_voxels_of_a_region_lie_where_they_lie_in_the_whole() -> None:
     np.testing.assert_allclose(plan.geometry.positions((0, 0, 0)), whole.positions(plan.crop.start), atol=1e-9)
 
 
+def needed_blocks(scan: ScanHeader, plan: Plan, level: int) -> list[Block]:
+    part = level_part(scan.layout, level, plan.windows[level], scan.lifting.margin)
+    return [placement.block for placement in part.placements]
+
+
 def test_the_whole_of_a_level_takes_all_blocks_up_to_it() -> None:
     for level in SCAN.layout.levels:
         plan = make_plan(SCAN, Request(level=level))
         for coarser in range(level, SCAN.pyramid.coarsest + 1):
-            wanted = needed_blocks(SCAN.layout, plan, coarser, SCAN.lifting.margin)
-            assert wanted == list(SCAN.layout.blocks(coarser))
+            assert needed_blocks(SCAN, plan, coarser) == list(SCAN.layout.blocks(coarser))
 
 
 def test_a_small_region_takes_few_blocks() -> None:
     scan = header("yx", (1024, 1024), (1, 1, 1), block_shape=(1, 32, 32))
     plan = make_plan(scan, Request(region=Box((0, 500, 500), (1, 510, 510))))
-    assert len(needed_blocks(scan.layout, plan, 0, scan.lifting.margin)) <= 12
+    assert len(needed_blocks(scan, plan, 0)) <= 12
     assert len(scan.layout.blocks(0)) == 3 * 16**2
 
 
 def test_a_lazy_region_takes_no_block_beside_it() -> None:
     scan = header("yx", (128, 128), (1, 1, 1), "lazy", block_shape=(1, 16, 16))
     plan = make_plan(scan, Request(region=Box((0, 32, 32), (1, 64, 64))))
-    assert {block.start for block in needed_blocks(scan.layout, plan, 0, scan.lifting.margin)} == {(0, 16, 16)}
+    assert {block.start for block in needed_blocks(scan, plan, 0)} == {(0, 16, 16)}

@@ -143,3 +143,20 @@ def test_a_mask_at_a_level_is_every_other_voxel_again_and_again() -> None:
     for level in range(scan.header.pyramid.coarsest + 1):
         z, y, x = scan.header.pyramid.steps(level)
         np.testing.assert_array_equal(scan.read(Request(level=level)).voxels, labels[::z, ::y, ::x])
+
+
+def test_scans_that_are_rebuilt_by_turns_do_not_write_over_each_other() -> None:
+    other = encode_scan(Volume(VOXELS[::-1] // 2, "zyx", VOLUME.geometry), block_shape=(4, 16, 16))
+    ours, theirs = reconstruction(), Reconstruction(other.header, make_plan(other.header, Request()))
+    for _ in range(COARSEST + 1):
+        SCAN.refine(ours)
+        other.refine(theirs)
+    np.testing.assert_array_equal(ours.volume().voxels, VOXELS)
+    np.testing.assert_array_equal(theirs.volume().voxels, VOXELS[::-1] // 2)
+
+
+def test_a_volume_stays_as_it_was_when_its_memory_goes_to_the_next_scan() -> None:
+    first = SCAN.read(Request())
+    SCAN.read(Request(region=Box((0, 0, 0), (4, 30, 30))))
+    encode_scan(Volume(np.zeros_like(VOXELS), "zyx", VOLUME.geometry), block_shape=(4, 16, 16)).read(Request())
+    np.testing.assert_array_equal(first.voxels, VOXELS)

@@ -62,6 +62,7 @@ def ingest(
 
     if create_bucket and not dry_run:
         _make_bucket(dataset_url)
+    _warm_up(to_encode=True)  # here, so that not every worker does it
     with progress("ingest") as advance:
         report = run_ingest(
             sources,
@@ -159,6 +160,7 @@ def get(
         "format": format_,
     }
     parameters = {name: str(value) for name, value in asked.items() if value is not None}
+    _warm_up(to_encode=False)
     written = write_scan_file(open_dataset(dataset_url).reader(scan_id), parameters, output)
     shape, share = " x ".join(map(str, written.shape)), f"{size(written.level_bytes)} of {size(written.scan_bytes)}"
     note(f"{output}: level {written.level}, {shape}; the level is {share}")
@@ -171,6 +173,7 @@ def verify(dataset_url: DatasetUrl, as_json: AsJson = False) -> None:
     from mist_storage.verify import verify_scans
 
     dataset = open_dataset(dataset_url)
+    _warm_up(to_encode=False)
     problems = []
     with progress("verify") as advance:
         for done, (scan_id, bad) in enumerate(verify_scans(dataset.store, dataset.catalog), start=1):
@@ -196,6 +199,7 @@ def serve(
     """Serve every dataset below ROOT_URL over HTTP."""
     from mist.server.run import serve as run_server
 
+    _warm_up(to_encode=False)
     run_server(root_url, host, port)
 
 
@@ -276,6 +280,15 @@ def demo(
 def _listed(names: str) -> tuple[str, ...]:
     """The names between the commas of an option."""
     return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def _warm_up(*, to_encode: bool) -> None:
+    """Compile what this machine has never compiled, and say so, since it takes a while."""
+    from mist.warm_up import is_warm, warm_up
+
+    if not is_warm(to_encode=to_encode):
+        note("first use on this machine: compiling the block coder, once, in less than a minute")
+        warm_up(to_encode=to_encode)
 
 
 def _make_bucket(dataset_url: str) -> None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from mist.clamping import clamp_into
 from mist.errors import InvalidRequest, SourceRefused
 from mist.volume import DTYPES, Voxels
 
@@ -138,7 +139,7 @@ def from_integers(integers: Integers, samples: SampleMap) -> Voxels:
 def _clamped_integers(integers: Integers, samples: SampleMap) -> Voxels:
     """`from_integers` for an integer dtype: clamped and cast at once, then multiplied where they lie."""
     clamped = np.empty(integers.shape, samples.dtype)
-    np.clip(integers, samples.low, samples.high, out=clamped, casting="unsafe")
+    clamp_into(np.ascontiguousarray(integers).reshape(-1), samples.low, samples.high, clamped.reshape(-1))
     if samples.coding is Coding.SCALED:
         clamped *= clamped.dtype.type(samples.slope)  # fits: `SampleMap` has seen to it
     return clamped

@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from mist.codec.block_decoder import BAD_FRAME, GOOD, decode_into
+from mist.codec.block_decoder import BAD_FRAME, BAD_LANE, BAD_LENGTH, GOOD, decode_into
 from mist.codec.block_encoder import encode
 from mist.codec.frame import VARINT_BYTES, value_limit
 from mist.codec.tables import decoding_table, encoding_tables
@@ -34,6 +34,13 @@ CODEC_NAME: Final = "mist-block-1"
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 Bytes = bytes | memoryview
+
+
+_WHAT_IS_BAD = {
+    BAD_LENGTH: "it is not as long as it says",
+    BAD_FRAME: "its frame contradicts itself",
+    BAD_LANE: "its lanes end early, late or out of range",
+}
 
 
 class BlockCorrupt(MistError, ValueError):
@@ -82,15 +89,11 @@ def decode_block_into(data: Bytes, shape: Triple, out: Coefficients, start: Trip
     BlockCorrupt
         As of `decode_block`, or there is more than zeros beyond the box; the box then holds anything.
     """
-    begin, length = _frame(data, 0)
-    if begin + length != len(data):
-        raise BlockCorrupt(f"a block of {begin + length} bytes lies in {len(data)} bytes")
     view: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
     view.setflags(write=False)  # numba compiles everything once more for data that can be written to
-    status = decode_into(view, begin, len(data), decoding_table(), shape, out, start, stop)
+    status = decode_into(view, decoding_table(), shape, out, start, stop)
     if status != GOOD:
-        what = "its frame contradicts itself" if status == BAD_FRAME else "its lanes end early, late or out of range"
-        raise BlockCorrupt(f"a block of {len(data)} bytes does not decode: {what}")
+        raise BlockCorrupt(f"a block of {len(data)} bytes does not decode: {_WHAT_IS_BAD[status]}")
 
 
 def block_length(data: Bytes, offset: int) -> int:
@@ -101,26 +104,19 @@ def block_length(data: Bytes, offset: int) -> int:
     BlockCorrupt
         Its end lies beyond the end of `data`.
     """
-    begin, length = _frame(data, offset)
-    return begin + length - offset
+    length = 0
+    for place, byte in enumerate(bytes(data[offset : offset + VARINT_BYTES])):
+        length |= (byte & 127) << 7 * place
+        if byte < 128:
+            if offset + place + 1 + length > len(data):
+                break
+            return place + 1 + length
+    raise BlockCorrupt(f"a block at byte {offset} reaches beyond the {len(data)} bytes that are there")
 
 
 def zarr_codecs() -> list[Json]:
     """The Zarr v3 codec chain of a block; `mist_storage.zarr_codec` teaches it to zarr-python."""
     return [{"name": "mist_block", "configuration": {"version": 1}}]
-
-
-def _frame(data: Bytes, offset: int) -> tuple[int, int]:
-    """Where the block at `offset` begins behind its length, and that length."""
-    length = 0
-    for place, byte in enumerate(bytes(data[offset : offset + VARINT_BYTES])):
-        length |= (byte & 127) << 7 * place
-        if byte < 128:
-            begin = offset + place + 1
-            if begin + length > len(data):
-                break
-            return begin, length
-    raise BlockCorrupt(f"a block at byte {offset} reaches beyond the {len(data)} bytes that are there")
 
 
 def _varint(value: int) -> bytes:

@@ -29,23 +29,26 @@ from mist.codec.lanes import tile_grid
 from mist.codec.prediction import add_prediction
 
 GOOD: Final = 0
-BAD_FRAME: Final = 1
+BAD_LENGTH: Final = 1
+"""The block is not as long as it says."""
+BAD_FRAME: Final = 2
 """The frame contradicts itself, or the block that it should be."""
-BAD_LANE: Final = 2
+BAD_LANE: Final = 3
 """A lane ends too early or too late, or holds a number that no value has."""
 
 
 @numba.njit(nogil=True, cache=True)
-def decode_into(data, begin, end, tables, shape, whole, start, stop):
-    """Fill the box [start, stop) of `whole` (z, y, x), int32 or int64, with the block at [begin, end) of `data`.
+def decode_into(data, tables, shape, whole, start, stop):
+    """Fill the box [start, stop) of `whole` (z, y, x), int32 or int64, with the block that `data` is.
 
-    The block begins with its flags, has `shape`, and holds nothing but zeros beyond the lengths of the box.
-    `GOOD`, `BAD_FRAME` or `BAD_LANE` comes back; after the last two the box holds anything.
+    The block has `shape`, and holds nothing but zeros beyond the lengths of the box. `GOOD`, `BAD_LENGTH`, `BAD_FRAME`
+    or `BAD_LANE` comes back; after the last two the box holds anything.
     """
-    out = whole[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]]
-    if begin >= end:
-        return BAD_FRAME
-    flags, at = np.int64(data[begin]), begin + 1
+    out, end = whole[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]], data.shape[0]
+    length, at = take_varint(data, 0, end)
+    if length < 1 or at + length != end:
+        return BAD_LENGTH
+    flags, at = np.int64(data[at]), at + 1
     if flags > ALL_FLAGS:
         return BAD_FRAME
     depth, height, width = np.int64(shape[0]), np.int64(shape[1]), np.int64(shape[2])

@@ -8,24 +8,52 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from mist.blocks import LOW_PASS, Block, BlockLayout, scatter
+from mist.colour import Colour, colour_for, colour_range, from_differences, to_differences
 from mist.errors import InvalidRequest
 from mist.plan import Plan
 from mist.pyramid import Triple
 from mist.resample import resample
-from mist.samples import from_integers
+from mist.samples import SampleMap, from_integers, to_integers
 from mist.scan import ScanHeader
 from mist.scratch import scratch_for
-from mist.volume import Volume, from_planes, plane_counts
-from mist.wavelet import Bands, Coefficients, Room, Run, Wavelet, forward, inverse
+from mist.volume import Volume, from_planes, plane_counts, to_planes
+from mist.wavelet import Bands, Coefficients, Room, Run, Wavelet, coefficient_dtype, forward, inverse
 from mist.windows import LevelPart, Placement, level_part
 
 Fill = Callable[[Block, Coefficients, Triple, Triple], None]
 """Writes the coefficients of a block, its padding left out, to the box [start, stop) of an array (z, y, x): all of
 them, or it raises. It may be called from several threads."""
+
+
+class StoredPlanes(NamedTuple):
+    """A volume as what the wavelet is applied to."""
+
+    planes: Coefficients
+    """(planes, z, y, x)."""
+    samples: SampleMap
+    """How samples are held as integers."""
+    colour: Colour
+    """How channels are held as planes."""
+
+
+def stored_planes(volume: Volume) -> StoredPlanes:
+    """The planes of `volume`.
+
+    Raises
+    ------
+    SourceRefused
+        Its samples cannot be held exactly: see `mist.samples.to_integers`.
+    """
+    integers, samples = to_integers(volume.voxels)
+    colour = colour_for(plane_counts(volume.axes, volume.voxels.shape)[1], samples.low, samples.high)
+    dtype = coefficient_dtype(*colour_range(colour, samples.low, samples.high))
+    planes = np.ascontiguousarray(to_planes(integers, volume.axes), dtype)
+    return StoredPlanes(to_differences(planes) if colour is Colour.REVERSIBLE else planes, samples, colour)
 
 
 def decompose(planes: Coefficients, layout: BlockLayout, wavelet: Wavelet) -> dict[int, Bands]:
@@ -85,11 +113,12 @@ class Reconstruction:
         if self._low is None:
             raise InvalidRequest("no level has been read yet")
         header, plan = self._header, self._plan
+        integers = from_differences(self._low) if header.colour is Colour.REVERSIBLE else self._low
         if self._level == plan.level:
-            integers, geometry = resample(self._low, plan, header), plan.geometry
+            integers, geometry = resample(integers, plan, header), plan.geometry
         else:
             whole = header.pyramid.level_geometry(self._level, header.geometry)
-            integers, geometry = self._low, whole.cropped(plan.windows[self._level].start)
+            geometry = whole.cropped(plan.windows[self._level].start)
         channels = plane_counts(header.axes, header.shape)[1]
         voxels = from_planes(from_integers(integers, header.samples), header.axes, channels)
         return Volume(voxels, header.axes, geometry, header.rescale)

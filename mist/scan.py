@@ -18,6 +18,7 @@ import numpy as np
 
 from mist.blocks import BlockLayout
 from mist.codec import CODEC_NAME, Json
+from mist.colour import CHANNELS, Colour, colour_range
 from mist.errors import InvalidRequest
 from mist.geometry import Geometry, Space
 from mist.json_value import items, number, record, text, whole
@@ -93,6 +94,8 @@ class ScanHeader:
         As of `mist.volume.Volume`, at level 0.
     samples
         How source samples are held as integers.
+    colour
+        How channels are held as planes.
     geometry, rescale, display
         Where voxels lie, what they measure and how they are shown.
     wavelet
@@ -113,6 +116,7 @@ class ScanHeader:
     axes: str
     shape: tuple[int, ...]
     samples: SampleMap
+    colour: Colour
     geometry: Geometry
     rescale: Rescale
     display: Display
@@ -124,6 +128,8 @@ class ScanHeader:
     def __post_init__(self) -> None:
         if self.axes not in AXES or len(self.shape) != len(self.axes) or min(self.shape) < 1:
             raise InvalidRequest(f"not a scan: axes {self.axes!r}, shape {self.shape}")
+        if self.colour is Colour.REVERSIBLE and plane_counts(self.axes, self.shape)[1] != CHANNELS:
+            raise InvalidRequest(f"not a scan: {self.colour} colours, axes {self.axes!r}, shape {self.shape}")
         wavelet_named(self.wavelet)
         self._check_levels()
 
@@ -153,7 +159,7 @@ class ScanHeader:
     @property
     def coefficients(self) -> np.dtype[np.signedinteger]:
         """The dtype of the stored blocks."""
-        return coefficient_dtype(self.samples.low, self.samples.high)
+        return coefficient_dtype(*colour_range(self.colour, self.samples.low, self.samples.high))
 
     def level_info(self, level: int) -> LevelInfo:
         """Shape, spacing and cost of `level`."""
@@ -170,6 +176,7 @@ class ScanHeader:
             "axes": self.axes,
             "shape": list(self.shape),
             "samples": cast("Json", asdict(self.samples)),
+            "colour": self.colour.value,
             "affine": cast("Json", self.geometry.affine.tolist()),
             "space": self.geometry.space.value,
             "rescale": cast("Json", asdict(self.rescale)),
@@ -208,6 +215,7 @@ class ScanHeader:
             axes=text(header["axes"]),
             shape=tuple(map(whole, items(header["shape"]))),
             samples=record(SampleMap, header["samples"]),
+            colour=Colour(text(header["colour"])),
             geometry=Geometry(affine, Space(text(header["space"]))),
             rescale=record(Rescale, header["rescale"]),
             display=record(Display, header["display"]),

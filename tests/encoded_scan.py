@@ -10,12 +10,11 @@ from mist.blocks import Block, BlockLayout, block_shape_for, gather
 from mist.codec import decode_block_into, encode_block
 from mist.plan import make_plan
 from mist.pyramid import Pyramid, Triple
-from mist.reconstruct import Reconstruction, decompose
+from mist.reconstruct import Reconstruction, decompose, stored_planes
 from mist.request import Request
-from mist.samples import to_integers
 from mist.scan import Display, ScanHeader, StoredLevel
-from mist.volume import Volume, plane_counts, to_planes
-from mist.wavelet import IMAGE_WAVELET, Coefficients, coefficient_dtype, wavelet_named
+from mist.volume import Volume
+from mist.wavelet import IMAGE_WAVELET, Coefficients, wavelet_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +54,8 @@ def encode_scan(
     spacing = volume.geometry.spacing
     shape = volume.spatial_shape
     pyramid = Pyramid.for_spacing(shape, spacing) if halved is None else Pyramid(shape, halved)
-    frames, channels = plane_counts(volume.axes, volume.voxels.shape)
-    layout = BlockLayout(pyramid, frames * channels, block_shape or block_shape_for(volume.axes, pyramid))
-    integers, samples = to_integers(volume.voxels)
-    dtype = coefficient_dtype(samples.low, samples.high)
-    planes = np.ascontiguousarray(to_planes(integers, volume.axes), dtype)
+    planes, samples, colour = stored_planes(volume)
+    layout = BlockLayout(pyramid, len(planes), block_shape or block_shape_for(volume.axes, pyramid))
     stored = decompose(planes, layout, wavelet_named(wavelet))
     encoded = {level: [encode_block(c) for _, c in gather(layout, level, stored[level])] for level in layout.levels}
     ends = np.cumsum([sum(map(len, encoded[level])) for level in layout.levels])[::-1]
@@ -67,6 +63,7 @@ def encode_scan(
         axes=volume.axes,
         shape=volume.voxels.shape,
         samples=samples,
+        colour=colour,
         geometry=volume.geometry,
         rescale=volume.rescale,
         display=Display(),

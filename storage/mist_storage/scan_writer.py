@@ -17,12 +17,11 @@ from mist.blocks import BlockLayout, block_shape_for, gather
 from mist.codec import Json, encode_block
 from mist.errors import MistError
 from mist.pyramid import Pyramid
-from mist.reconstruct import decompose
+from mist.reconstruct import decompose, stored_planes
 from mist.request import Request
-from mist.samples import to_integers
 from mist.scan import Display, ScanHeader, StoredLevel, canonical_json
-from mist.volume import Volume, plane_counts, to_planes
-from mist.wavelet import IMAGE_WAVELET, Coefficients, coefficient_dtype, wavelet_named
+from mist.volume import Volume
+from mist.wavelet import IMAGE_WAVELET, Coefficients, wavelet_named
 from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON, scan_key
 from mist_storage.scan_reader import BytesReader, ScanReader
 from mist_storage.store import Store
@@ -63,17 +62,15 @@ def encode_scan(volume: Volume, wavelet: str = IMAGE_WAVELET, display: Display |
     SourceRefused
         Its samples cannot be held exactly: see `mist.samples.to_integers`.
     """
-    integers, samples = to_integers(volume.voxels)
+    planes, samples, colour = stored_planes(volume)
     pyramid = Pyramid.for_spacing(volume.spatial_shape, volume.geometry.spacing)
-    frames, channels = plane_counts(volume.axes, volume.voxels.shape)
-    layout = BlockLayout(pyramid, frames * channels, block_shape_for(volume.axes, pyramid))
-    dtype = coefficient_dtype(samples.low, samples.high)
-    planes = np.ascontiguousarray(to_planes(integers, volume.axes), dtype)
+    layout = BlockLayout(pyramid, len(planes), block_shape_for(volume.axes, pyramid))
     by_level = _encoded_blocks(planes, layout, wavelet)
     header = ScanHeader(
         axes=volume.axes,
         shape=volume.voxels.shape,
         samples=samples,
+        colour=colour,
         geometry=volume.geometry,
         rescale=volume.rescale,
         display=display or Display(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +19,7 @@ from mist_eval.bench_bytes import MIST, ScanSizes, scan_sizes
 from mist_eval.bench_codec import CodecSpeed, codec_speed
 from mist_eval.bench_set import BenchSet
 from mist_eval.bench_wavelets import COMPARED, WaveletLevel, wavelet_levels
+from mist_eval.paired_timing import PairedTime
 from mist_eval.rivals import HTJ2K, MOST_BITS
 from mist_eval.volumes import NamedVolume
 
@@ -57,9 +59,18 @@ def _say(title: str, tables: Sequence[tuple[str, list[Row]]], *, as_json: bool) 
     if not together:
         raise InvalidRequest("there is nothing to compare in these sources")
     if as_json:
-        say_json(together)
+        say_json([{name: asdict(v) if isinstance(v, PairedTime) else v for name, v in row.items()} for row in together])
     else:
-        say_table(title, together)
+        say_table(title, [{name: _shown(name, value) for name, value in row.items()} for row in together])
+
+
+def _shown(name: str, value: object) -> object:
+    """A value as a table has it: ratios to three places, the rest to as many as mean something."""
+    if not isinstance(value, float):
+        return value
+    if name.startswith("PSNR gain"):
+        return f"{value:+.1f}"
+    return f"{value:.2f}" if name.endswith("dB") else f"{value:.0f}" if name.endswith("/s") else f"{value:.3f}"
 
 
 def _measured(
@@ -97,8 +108,8 @@ def _wavelet_row(source: str, reduction: int, levels: Sequence[WaveletLevel]) ->
         "at": _resolution(reduction),
         "scans": len(levels),
         **{f"{name} bytes": size for name, size in sizes.items()},
-        **{name: f"{sizes[name] / sizes[names[0]]:.3f}" for name in names[1:]},
-        **{f"{name} dB": "" if mean is None else f"{mean:.2f}" for name, mean in means.items()},
+        **{name: sizes[name] / sizes[names[0]] for name in names[1:]},
+        **{f"{name} dB": mean for name, mean in means.items()},
     }
 
 
@@ -115,12 +126,12 @@ def _resolution(reduction: int) -> str:
 def _speed_row(source: str, speed: CodecSpeed) -> Row:
     return {
         "source": source,
-        "decode / OpenJPH": str(speed.decode),
-        "decode / OpenJPEG": str(speed.decode_openjpeg),
-        "1/4 / full": "" if speed.quarter is None else str(speed.quarter),
-        "encode / OpenJPH": str(speed.encode),
-        "decode Mvoxel/s": f"{speed.voxels / 1e6 / speed.decode.a_seconds:.0f}",
-        "encode Mvoxel/s": f"{speed.voxels / 1e6 / speed.encode.a_seconds:.0f}",
+        "decode / OpenJPH": speed.decode,
+        "decode / OpenJPEG": speed.decode_openjpeg,
+        "1/4 / full": speed.quarter,
+        "encode / OpenJPH": speed.encode,
+        "decode Mvoxel/s": speed.voxels / 1e6 / speed.decode.a_seconds,
+        "encode Mvoxel/s": speed.voxels / 1e6 / speed.encode.a_seconds,
     }
 
 
@@ -131,10 +142,10 @@ def _byte_rows(source: str, sizes: Sequence[ScanSizes]) -> list[Row]:
     full = _byte_row(source, sizes, 0)
     rivals = [name for name in sizes[0].full if name not in (MIST, HTJ2K.name)]
     htj2k = sum(size.full[HTJ2K.name] for size in sizes)
-    full |= {name: f"{sum(size.full[name] for size in sizes) / htj2k:.3f}" for name in rivals}
+    full |= {name: sum(size.full[name] for size in sizes) / htj2k for name in rivals}
     reductions = sorted({reduction for size in sizes for reduction in size.htj2k_levels} - {0})
     rows = [full, *(_byte_row(source, sizes, reduction) for reduction in reductions)]
-    return [{name: row.get(name, "") for name in full} for row in rows if row["scans"]]
+    return [{name: row.get(name) for name in full} for row in rows if row["scans"]]
 
 
 def _byte_row(source: str, sizes: Sequence[ScanSizes], reduction: int) -> Row:
@@ -147,9 +158,9 @@ def _byte_row(source: str, sizes: Sequence[ScanSizes], reduction: int) -> Row:
         "at": _resolution(reduction),
         "scans": len(both),
         "MIST bytes": sum(ours for ours, _ in pairs),
-        "MIST": f"{sum(ours for ours, _ in pairs) / max(1, sum(theirs for _, theirs in pairs)):.3f}",
-        "geomean": f"{np.exp(np.log(ratios).mean()):.3f}" if len(ratios) else "",
-        "PSNR gain (dB)": "" if gain is None else f"{gain:+.1f}",
+        "MIST": sum(ours for ours, _ in pairs) / max(1, sum(theirs for _, theirs in pairs)),
+        "geomean": float(np.exp(np.log(ratios).mean())) if len(ratios) else None,
+        "PSNR gain (dB)": gain,
     }
 
 

@@ -98,9 +98,10 @@ def memory_store() -> Store:
 def stored(
     volume: Volume, scan_id: str = "scan", store: Store | None = None, wavelet: str = IMAGE_WAVELET
 ) -> ScanAtRest:
-    """`volume`, written as a scan."""
-    store = store or memory_store()
-    return ScanAtRest(volume, store, write_scan(store, scan_id, volume, wavelet=wavelet, sources=[{"name": scan_id}]))
+    """`volume`, written as a scan, with something kept of a source."""
+    store, sources = store or memory_store(), [{"name": scan_id}]
+    scan = write_scan(store, scan_id, volume, wavelet=wavelet, sources=sources, kept=f"header of {scan_id}".encode())
+    return ScanAtRest(volume, store, scan)
 
 
 def blobs(axes: str, shape: tuple[int, ...], dtype: str = "int16", seed: int = 0) -> Volume:

@@ -19,12 +19,13 @@ PUBLISHED_CATALOG = "catalog.parquet"
 ZARR_JSON = "zarr.json"
 BLOCKS = "c/0/0/0/0"
 SOURCE = "source.json"
+KEPT = "source.zst"
 
 _SCAN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 
 
 def scan_key(scan_id: str, digest: str, name: str) -> str:
-    """The key of the object `name` (`ZARR_JSON`, `BLOCKS`, `SOURCE`) of a scan."""
+    """The key of the object `name` (`ZARR_JSON`, `BLOCKS`, `SOURCE`, `KEPT`) of a scan."""
     return f"scans/{checked_scan_id(scan_id)}/{digest}/{name}"
 
 

@@ -22,6 +22,7 @@ from mist.request import Request
 from mist.scan import Display, ScanHeader, StoredLevel, canonical_json
 from mist.volume import Volume
 from mist.wavelet import IMAGE_WAVELET, Coefficients, wavelet_named
+from mist_storage.kept_source import source_objects
 from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON, scan_key
 from mist_storage.scan_reader import BytesReader, ScanReader
 from mist_storage.store import Store
@@ -92,6 +93,7 @@ def write_scan(  # noqa: PLR0913 - each names one part of what is stored
     wavelet: str = IMAGE_WAVELET,
     display: Display | None = None,
     sources: Sequence[Mapping[str, Json]] = (),
+    kept: bytes | None = None,
 ) -> StoredScan:
     """Encode `volume`, check that it comes back, and write its objects; the catalog is left alone.
 
@@ -104,7 +106,9 @@ def write_scan(  # noqa: PLR0913 - each names one part of what is stored
     wavelet
         `mist.wavelet.MASK_WAVELET` for label masks.
     sources
-        What is kept of each source file: its name, size, SHA-256.
+        What is said of each source file: its name, size, SHA-256, and how it comes back.
+    kept
+        What is kept of the files beside the voxels, one after the other; see `mist.kept_file`.
 
     Raises
     ------
@@ -117,9 +121,9 @@ def write_scan(  # noqa: PLR0913 - each names one part of what is stored
     """
     encoded = encode_scan(volume, wavelet, display)
     _check(encoded, scan_id, volume)
-    source = canonical_json({"files": [dict(source) for source in sources]})
-    digest = scan_digest(encoded.header, source)
-    objects = {BLOCKS: encoded.blocks, SOURCE: source, ZARR_JSON: zarr_json(encoded.header)}
+    source = source_objects(sources, kept)
+    digest = scan_digest(encoded.header, source[SOURCE])
+    objects = {BLOCKS: encoded.blocks, **source, ZARR_JSON: zarr_json(encoded.header)}
     for name, data in objects.items():
         store.put(scan_key(scan_id, digest, name), data)
     return StoredScan(scan_id, digest, encoded.header, sum(map(len, objects.values())))

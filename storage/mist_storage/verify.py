@@ -7,7 +7,7 @@ raised; a store that fails is no finding about a scan, and is raised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,8 @@ from mist.scan import ScanHeader
 from mist.wavelet import Bands, Coefficients, inverse
 from mist_storage.catalog import Catalog
 from mist_storage.catalog_row import CatalogRow
-from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON, scan_key
+from mist_storage.kept_source import kept_problems, may_be_withheld, said_bytes
+from mist_storage.keys import BLOCKS, KEPT, SOURCE, ZARR_JSON, scan_key
 from mist_storage.store import Store
 from mist_storage.zarr_shard import level_digest, level_span, scan_digest, shard_bytes, shard_index, zarr_json
 
@@ -82,11 +83,17 @@ def verify_scan(store: Store, row: CatalogRow) -> list[Problem]:
         problems += _zarr_problems(row, zarr)
     if source is not None:
         problems += _digest_problems(row, source)
+        problems += _kept_problems(store, row, source)
     if blocks is not None:
         problems += _block_problems(row, blocks)
-    if not problems and (size := sum(len(data or b"") for data in found.values())) != row.stored_bytes:
+    if not problems and (size := _size(found)) != row.stored_bytes:
         problems.append(Problem(row.scan_id, None, f"{size} bytes are stored, the catalog says {row.stored_bytes}"))
     return problems
+
+
+def _size(found: Mapping[str, bytes | None]) -> int:
+    """Size of all objects, `source.zst` included, whose size has been checked already."""
+    return sum(len(data or b"") for data in found.values()) + said_bytes(found[SOURCE] or b"{}")
 
 
 def _stored(store: Store, row: CatalogRow, name: str) -> bytes | None:
@@ -105,6 +112,16 @@ def _digest_problems(row: CatalogRow, source: bytes) -> Iterator[Problem]:
     digest = scan_digest(row.header, source)
     if digest != row.digest:
         yield Problem(row.scan_id, None, f"its header and {SOURCE} have digest {digest}, not {row.digest}")
+
+
+def _kept_problems(store: Store, row: CatalogRow, source: bytes) -> Iterator[Problem]:
+    """What is wrong with the object that `source` vouches for, if there should be one."""
+    if not said_bytes(source):
+        return
+    data = _stored(store, row, KEPT)
+    if data is None and may_be_withheld(store):
+        return
+    yield from (Problem(row.scan_id, None, reason) for reason in kept_problems(source, data))
 
 
 def _block_problems(row: CatalogRow, data: bytes) -> Iterator[Problem]:

@@ -12,13 +12,14 @@ from mist.errors import StoreDenied
 from mist.volume import Volume
 from mist.wavelet import MASK_WAVELET
 from mist_storage.catalog import Catalog
-from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON
+from mist_storage.keys import BLOCKS, KEPT, SOURCE, ZARR_JSON
 from mist_storage.label_columns import table_of
+from mist_storage.scan_writer import write_scan
 from mist_storage.verify import Problem, verify_scan, verify_scans
 from mist_storage.zarr_shard import level_span, table_range
 from tests.stored_scan import CountingStore, ScanAtRest, blobs, catalog_row, memory_store, one_millimetre, stored, tiny
 
-OBJECTS = (BLOCKS, SOURCE, ZARR_JSON)
+OBJECTS = (BLOCKS, KEPT, SOURCE, ZARR_JSON)
 
 VOLUMES: dict[str, Callable[[], Volume]] = {
     "ct": lambda: blobs("zyx", (20, 70, 90), "int16"),
@@ -138,7 +139,13 @@ def test_a_row_that_says_another_size_is_found(scan: ScanAtRest) -> None:
 def test_each_object_is_read_once(scan: ScanAtRest) -> None:
     store = CountingStore(scan.store)
     verify_scan(store, catalog_row(scan.stored))
-    assert store.requests == ["get", "get", "get"]
+    assert store.requests == ["get", "get", "get", "get"]
+
+
+def test_a_scan_of_an_older_ingest_keeps_nothing_and_is_whole() -> None:
+    store = memory_store()
+    scan = write_scan(store, "old", tiny(), sources=[{"name": "old"}])
+    assert verify_scan(store, catalog_row(scan)) == []
 
 
 class DenyingStore(CountingStore):

@@ -46,7 +46,9 @@ def _read_stack(paths: Sequence[Path]) -> DecodedSource:
     dataset = slices[stack.order[0]][0]
     voxels = np.stack([slices[place][2] for place in stack.order])
     axes = "zyxc" if voxels.ndim == 4 else "zyx"
-    return _described(Volume(voxels, axes, stack_geometry(stack, spacing_mm), rescale_of(dataset)), dataset)
+    return _described(
+        Volume(voxels, axes, stack_geometry(stack, spacing_mm), rescale_of(dataset)), dataset, stack.order
+    )
 
 
 def _read_object(path: Path) -> DecodedSource:
@@ -54,20 +56,22 @@ def _read_object(path: Path) -> DecodedSource:
     dataset, header, pixels = _read_file(path)
     if header.frames == 1:
         axes, geometry = "yx", image_geometry(dataset, path.name)
+        order: tuple[int, ...] = ()
     else:
-        axes, geometry, pixels = _framed(dataset, header.frames, pixels)
+        axes, geometry, order = _framed(dataset, header.frames)
+    pixels = pixels[list(order)] if order else pixels
     colour = "c" if pixels.ndim > len(axes) else ""
-    return _described(Volume(pixels, axes + colour, geometry, rescale_of(dataset, header.frames)), dataset)
+    return _described(Volume(pixels, axes + colour, geometry, rescale_of(dataset, header.frames)), dataset, order)
 
 
-def _framed(dataset: Dataset, frames: int, pixels: Voxels) -> tuple[str, Geometry, Voxels]:
-    """Axes, geometry and pixels of an object with several frames; as slices they come in the stack's order."""
+def _framed(dataset: Dataset, frames: int) -> tuple[str, Geometry, tuple[int, ...]]:
+    """Axes and geometry of an object with several frames, and the order in which they are slices, if they are."""
     if "TotalPixelMatrixColumns" in dataset:
         raise SourceRefused(f"its {frames} frames are tiles of a whole-slide image, which are not put together yet")
     stack, spacing_mm = frame_stack(dataset, frames), pixel_spacing_mm(dataset)
     if stack is None or spacing_mm is None:
-        return "tyx", cine_geometry(dataset), pixels
-    return "zyx", stack_geometry(stack, spacing_mm), pixels[list(stack.order)]
+        return "tyx", cine_geometry(dataset), ()
+    return "zyx", stack_geometry(stack, spacing_mm), stack.order
 
 
 def _read_file(path: Path) -> tuple[Dataset, DicomHeader, Voxels]:
@@ -80,6 +84,7 @@ def _read_file(path: Path) -> tuple[Dataset, DicomHeader, Voxels]:
     return dataset, header, pixels
 
 
-def _described(volume: Volume, dataset: Dataset) -> DecodedSource:
-    """`volume` with what `dataset` says about it."""
-    return DecodedSource(volume, display_of(dataset), text(dataset, "Modality"), text(dataset, "BodyPartExamined"))
+def _described(volume: Volume, dataset: Dataset, order: tuple[int, ...]) -> DecodedSource:
+    """`volume`, whose slices are in that `order`, with what `dataset` says about it."""
+    modality, body_part = text(dataset, "Modality"), text(dataset, "BodyPartExamined")
+    return DecodedSource(volume, display_of(dataset), modality, body_part, order)

@@ -113,6 +113,8 @@ class DecodedSource:
     """DICOM's Modality; empty where the source is silent."""
     body_part: str = ""
     """DICOM's Body Part Examined; empty where the source is silent."""
+    order: tuple[int, ...] = ()
+    """For each slice of the volume, which file or which frame of the one file it is; empty where all are in order."""
 
 
 @dataclass(frozen=True, slots=True)

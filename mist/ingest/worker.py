@@ -7,9 +7,10 @@ it returns becomes visible only when its rows are committed. Nothing of a job is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from mist.errors import SourceRefused
+from mist.ingest.keep import keep_files
 from mist.ingest.load import load_scan
 from mist.ingest.refusal import refusing
 from mist.ingest.report import ScanOutcome, ScanStatus
@@ -158,13 +159,16 @@ def _result(item: _Prepared, status: ScanStatus, row: CatalogRow | None = None) 
 
 def _store(store: Store, item: _Prepared, scan: SourceScan) -> CatalogRow:
     """Write the objects of `scan`; the row that makes them a scan."""
+    with refusing(item.task.source):
+        source = keep_files(item.task, item.files, scan.decoded)
     stored = write_scan(
         store,
         scan.scan_id,
         scan.decoded.volume,
         wavelet=MASK_WAVELET if scan.is_mask else IMAGE_WAVELET,
         display=scan.decoded.display,
-        sources=[asdict(file) for file in item.files],
+        sources=[file.to_json() for file in source.files],
+        kept=source.kept,
     )
     return CatalogRow(
         scan_id=stored.scan_id,

@@ -1,0 +1,103 @@
+"""What is kept of a scan's source files, so that they come back.
+
+The rule: nothing is kept that does not come back: each file is restored and compared with its digest before it is
+believed, and one that would not come back is kept as it is. A file that changed since it was read is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from mist.errors import SourceRefused
+from mist.ingest.body import Body, FileSheets, array_body, nifti_body, picture_body, tiff_body
+from mist.ingest.dicom_body import dicom_body
+from mist.ingest.refusal import refusing
+from mist.ingest.source import DecodedSource, ScanTask, SourceFile, SourceKind
+from mist.kept_file import KeptFile, kept_of, restored_body, sheets_of, spans_of
+from mist.kept_wrapping import Wrapping
+
+_BODIES = {
+    SourceKind.DICOM: dicom_body,
+    SourceKind.NIFTI: nifti_body,
+    SourceKind.PICTURE: picture_body,
+    SourceKind.TIFF: tiff_body,
+    SourceKind.NUMPY: array_body,
+}
+"""What a file of each kind holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFiles:
+    """What is kept of the files of a scan."""
+
+    files: tuple[KeptFile, ...]
+    """How each one comes back."""
+    kept: bytes = field(repr=False)
+    """What is kept of them, one after the other."""
+
+
+def keep_files(task: ScanTask, files: Sequence[SourceFile], decoded: DecodedSource) -> KeptFiles:
+    """What is kept of the files of `task`, from which `decoded` was made.
+
+    Raises
+    ------
+    SourceRefused
+        A file is not the one of `files` any more.
+    OSError
+        A file cannot be read.
+    """
+    pairs = [_keep(task, place, file, decoded) for place, file in enumerate(files)]
+    return KeptFiles(tuple(file for file, _ in pairs), b"".join(kept for _, kept in pairs))
+
+
+def _keep(task: ScanTask, place: int, file: SourceFile, decoded: DecodedSource) -> tuple[KeptFile, bytes]:
+    data = task.paths[place].read_bytes()
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise SourceRefused(f"{file.name} was changed while it was read; ingest it again")
+    sheets = _file_sheets(decoded, place, len(task.paths))
+    body = _body(task.kind, data, sheets)
+    found = _kept(file, body, sheets)
+    return found if _comes_back(*found, sheets) else _kept(file, Body(data), sheets)
+
+
+def _body(kind: SourceKind, data: bytes, sheets: FileSheets) -> Body:
+    """What a file holds; the file itself where nobody understands it."""
+    try:
+        with refusing(kind):
+            return _BODIES[kind](data, sheets) or Body(data)
+    except SourceRefused:  # the voxels are sound: a header that only this reading stumbles over is no reason
+        return Body(data)
+
+
+def _file_sheets(decoded: DecodedSource, place: int, count: int) -> FileSheets:
+    """The voxels, and which of them the file at `place` of `count` holds."""
+    sheets = sheets_of(decoded.volume.voxels, decoded.volume.axes)
+    order = decoded.order or tuple(range(len(sheets)))
+    sheet_of = {source: sheet for sheet, source in enumerate(order)}
+    mine = tuple(sheet_of[source] for source in range(len(sheets))) if count == 1 else (sheet_of[place],)
+    return FileSheets(sheets, mine)
+
+
+def _kept(file: SourceFile, body: Body, sheets: FileSheets) -> tuple[KeptFile, bytes]:
+    whole = KeptFile(
+        name=file.name,
+        bytes=file.bytes,
+        sha256=file.sha256,
+        wrapping=body.wrapping,
+        body_bytes=len(body.data),
+        body_sha256=file.sha256 if body.wrapping is Wrapping.NONE else hashlib.sha256(body.data).hexdigest(),
+        layout=body.layout,
+        spans=(),
+    )
+    kept_file = replace(whole, spans=spans_of(body.data, body.layout, sheets.all, body.places))
+    return kept_file, kept_of(body.data, kept_file, sheets.all)
+
+
+def _comes_back(file: KeptFile, kept: bytes, sheets: FileSheets) -> bool:
+    try:
+        body = restored_body(memoryview(kept), file, sheets.all)
+    except ValueError:
+        return False
+    return hashlib.sha256(body).hexdigest() == file.body_sha256

@@ -167,6 +167,33 @@ def get(
 
 
 @app.command()
+def export(
+    dataset_url: DatasetUrl,
+    scan_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="SCAN_ID...", help="As `mist ls` prints them; all scans without.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Each scan gets a folder of its own in it.")
+    ] = ...,  # type: ignore[assignment] # Typer's mark of an option that must be given
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give the source files back: byte for byte, or with the same content where they were compressed."""
+    from mist.delivery.source_files import give_back
+    from mist.export_summary import summary, summary_json
+    from mist_storage.dataset import open_dataset
+
+    with progress("export") as advance:
+        given = give_back(open_dataset(dataset_url), scan_ids or (), output, overwrite=overwrite, on_progress=advance)
+    if as_json:
+        say_json(summary_json(given))
+    else:
+        summary(given)
+    if given.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
 def verify(dataset_url: DatasetUrl, as_json: AsJson = False) -> None:
     """Check every stored byte of a dataset against its digests, and that every block decodes."""
     from mist_storage.dataset import open_dataset

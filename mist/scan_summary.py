@@ -9,6 +9,7 @@ from mist.console import size
 from mist.geometry import Geometry, Space
 from mist.scan import LevelInfo
 from mist_storage.catalog_row import CatalogRow
+from mist_storage.zarr_shard import shard_bytes, zarr_json
 
 _INTERNAL = ("header", "level_shapes", "level_end_bytes")
 """Columns that are shown in another form."""
@@ -33,9 +34,15 @@ def facts(row: CatalogRow) -> dict[str, object]:
         "mask": row.mask,
         "mask_of": row.mask_of,
         "source": f"{size(row.source_bytes)}, SHA-256 {row.source_sha256}",
+        "kept of source": size(kept_bytes(row)),
         "digest": row.digest,
     }
     return {name: value for name, value in _with_labels(own, row).items() if value not in _NOTHING}
+
+
+def kept_bytes(row: CatalogRow) -> int:
+    """What is stored beside the voxels, so that the source files come back."""
+    return row.stored_bytes - shard_bytes(row.header) - len(zarr_json(row.header))
 
 
 def level_facts(row: CatalogRow, level: int) -> dict[str, object]:

@@ -90,12 +90,12 @@ def _write(path: Path, pieces: Sequence[Piece]) -> None:
             with path.open("wb") as stream:
                 stream.writelines(pieces)
         else:
-            _replace(path.resolve(), pieces)
+            replace_file(path.resolve(), pieces)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def _replace(path: Path, pieces: Sequence[Piece]) -> None:
+def replace_file(path: Path, pieces: Sequence[Piece]) -> None:
     """Put a file of `pieces` in the place of the one at `path`, if there is one, in a single step."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".mist-")
     try:

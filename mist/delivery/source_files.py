@@ -21,7 +21,7 @@ from mist.volume import Voxels
 from mist_storage.dataset import Dataset
 from mist_storage.kept_source import KeptSource, read_kept_bytes, read_kept_source
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\:]|(^|/)\.{0,2}(/|$)")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|^[A-Za-z]:|(^|/)\.{0,2}(/|$)")
 """Control characters, backslashes, drive letters, and path segments that are empty, `.` or `..`."""
 
 

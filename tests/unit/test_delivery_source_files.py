@@ -131,6 +131,11 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
         file_path(tmp_path, "scan", name)
 
 
+@pytest.mark.parametrize("name", ["a.dcm", "deep/er/..a", "at 12:30.dcm", "ärzte/…/x"])
+def test_other_names_are_taken_as_they_are(tmp_path: Path, name: str) -> None:
+    assert file_path(tmp_path, "scan", name) == tmp_path / "scan" / name
+
+
 def test_no_link_leads_out_of_the_folder(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "elsewhere").mkdir()

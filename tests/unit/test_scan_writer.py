@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from mist.geometry import geometry_from_spacing
 from mist.request import Request
 from mist.scan import Display
 from mist.volume import Rescale, Volume
-from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON
+from mist_storage.keys import BLOCKS, KEPT, SOURCE, ZARR_JSON
 from mist_storage.scan_writer import EncodingFailed, encode_scan, write_scan
 from mist_storage.zarr_shard import header_digest
 from tests.stored_scan import CountingStore, blobs, memory_store, one_millimetre, stored, tiny
@@ -60,11 +61,11 @@ def test_not_a_number_and_minus_zero_come_back() -> None:
     assert stored(Volume(voxels, "yx", one_millimetre())).read(Request()).tobytes() == voxels.tobytes()
 
 
-def test_a_scan_is_three_objects_and_the_last_is_its_metadata() -> None:
+def test_a_scan_is_four_objects_and_the_last_is_its_metadata() -> None:
     store = CountingStore(memory_store())
     scan = stored(tiny(), store=store)
     keys = [key for key, _ in store.inner.list("")]
-    assert sorted(keys) == sorted(scan.key(name) for name in (BLOCKS, SOURCE, ZARR_JSON))
+    assert sorted(keys) == sorted(scan.key(name) for name in (BLOCKS, KEPT, SOURCE, ZARR_JSON))
 
 
 def test_objects_are_put_once_blocks_first_and_metadata_last() -> None:
@@ -81,7 +82,10 @@ def test_the_stored_size_is_that_of_all_objects() -> None:
 
 
 def test_what_is_known_of_the_source_files_is_kept() -> None:
-    assert json.loads(stored(tiny(), "ct").object(SOURCE)) == {"files": [{"name": "ct"}]}
+    scan = stored(tiny(), "ct")
+    said, data = json.loads(scan.object(SOURCE)), scan.object(KEPT)
+    assert said["files"] == [{"name": "ct"}]
+    assert said["kept"] == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "content_bytes": 12}
 
 
 def test_another_source_makes_another_key() -> None:

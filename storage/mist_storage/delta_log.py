@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -136,11 +135,6 @@ def parsed_entry(version: int, data: bytes) -> LogEntry:
     if not actions or not all(isinstance(action, dict) for action in actions):
         raise ValueError("there are no actions in it")
     return LogEntry(version, actions)
-
-
-def without(actions: Sequence[Action], kind: str) -> list[Action]:
-    """The actions that are not of `kind`."""
-    return [action for action in actions if kind not in action]
 
 
 def _read_entry(store: Store, version: int) -> LogEntry:

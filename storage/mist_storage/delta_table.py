@@ -16,8 +16,8 @@ import polars as pl
 from deltalake import DeltaTable, QueryBuilder
 
 from mist.errors import DatasetNotFound, MistError, ObjectNotFound, StoreError
-from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.delta_log import LOG, entry_key, log_versions
+from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.keys import CATALOG
 from mist_storage.store import MAX_RETRIES, Address, ObjectStore, WritableStore, s3_options
 from mist_storage.store_failures import translate_failure

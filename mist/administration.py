@@ -78,6 +78,9 @@ def withdraw_scans(  # noqa: PLR0913 - each is an option of the command
 ) -> bool:
     """Withdraw scans and their masks; whether all that was asked for was done."""
     plan = plan_withdrawal(store, scan_ids, getpass.getuser(), reason)
+    if plan.finished:
+        _say_withdrawal(plan, f"nothing is left of them: they were withdrawn at {plan.finished}", as_json=as_json)
+        return True
     names = ", ".join(plan.scan_ids[:SHOWN_SCANS]) + (" ..." if len(plan.scan_ids) > SHOWN_SCANS else "")
     what = f"{len(plan.scan_ids)} scans ({names})"
     if dry_run:

@@ -92,10 +92,10 @@ def log_versions(store: Store) -> range:
         The log was emptied, has a gap or ends early; or the store failed.
     """
     newest = _noted_version(store)  # before the log is listed: what was noted down by then must be in it
-    keys = [key for key, _ in store.list(CATALOG)]
-    found = sorted(int(match[1]) for match in map(_ENTRY.fullmatch, keys) if match)
+    sizes = dict(store.list(CATALOG))
+    found = sorted(int(match[1]) for match in map(_ENTRY.fullmatch, sizes) if match)
     where = f"{store.url}/{LOG}"
-    if not found and (newest is not None or any(_is_trace(key) for key in keys)):
+    if not found and (newest is not None or any(map(_is_trace, sizes))):
         raise StoreError(f"{where}: the log of the catalog is gone, though there are rows; {RESTORE}")
     first_missing = next((at for at, version in enumerate(found) if at != version), len(found))
     if first_missing < len(found):
@@ -104,6 +104,9 @@ def log_versions(store: Store) -> range:
         raise StoreError(
             f"{where}: the log of the catalog ends at version {len(found) - 1}, though there was {newest}; {RESTORE}"
         )
+    for version in found:
+        if not sizes[entry_key(version)]:  # which Delta Lake takes for a version that does nothing
+            raise StoreError(f"{store.url}/{entry_key(version)} is no entry of a log (it is empty); {RESTORE}")
     return range(len(found))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,14 +30,7 @@ def write_durably(path: Path, data: bytes, *, replace: bool = True) -> None:
     OSError
         It could not be written; what was there before is unchanged.
     """
-    for attempt in range(_ATTEMPTS):
-        _make_folder(path.parent)
-        try:
-            staged = _staged(path, data)
-            break
-        except FileNotFoundError:
-            if attempt == _ATTEMPTS - 1:
-                raise
+    staged = _staged_in_folder(path, data)
     try:
         if replace:
             staged.replace(path)
@@ -61,9 +53,9 @@ def remove_durably(path: Path, root: Path) -> None:
         sync_folder(folder)
 
 
-def staged_files(folder: Path) -> Iterator[Path]:
+def staged_files(folder: Path) -> list[Path]:
     """Files at or below `folder` whose writing has not ended, or was cut short."""
-    return (path for path in folder.rglob("*") if _STAGED.fullmatch(path.name) and path.is_file())
+    return [path for path in folder.rglob("*") if _STAGED.fullmatch(path.name) and path.is_file()]
 
 
 def sync_folder(folder: Path) -> None:
@@ -73,6 +65,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _staged_in_folder(path: Path, data: bytes) -> Path:
+    """A file of `data` beside `path`, in a folder that is made where there is none."""
+    for _ in range(_ATTEMPTS - 1):
+        _make_folder(path.parent)
+        with suppress(FileNotFoundError):
+            return _staged(path, data)
+    _make_folder(path.parent)
+    return _staged(path, data)
 
 
 def _staged(path: Path, data: bytes) -> Path:

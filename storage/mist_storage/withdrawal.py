@@ -70,10 +70,12 @@ class Withdrawal:
 def plan_withdrawal(store: WritableStore, scan_ids: Sequence[str], who: str, reason: str) -> Withdrawal:
     """The withdrawal of scans and their masks; the one that was begun and not finished, where there is one of them.
 
+    Where all of them have been withdrawn before and nothing is left of them, it is that withdrawal, which is finished.
+
     Raises
     ------
     ScanNotFound
-        No version has a scan of that id, no objects are left of it, and no withdrawal of it is unfinished.
+        No version has a scan of that id, no objects are left of it, and it was not withdrawn.
     DatasetNotFound
         There is no catalog.
     StoreError
@@ -81,12 +83,15 @@ def plan_withdrawal(store: WritableStore, scan_ids: Sequence[str], who: str, rea
     """
     asked = {checked_scan_id(scan_id) for scan_id in scan_ids}
     known, masks = _known_scans(store)
-    begun = next((each for each in withdrawals(store) if not each.finished and asked & {*each.scan_ids}), None)
-    if begun is not None:
-        known |= set(begun.scan_ids)
-    unknown = sorted(scan_id for scan_id in asked - known if next(store.list(scan_folder(scan_id)), None) is None)
+    left = {scan_id for scan_id in asked if scan_id in known or next(store.list(scan_folder(scan_id)), None)}
+    records = [record for record in withdrawals(store) if asked & {*record.scan_ids}]
+    begun = next((record for record in records if not record.finished), None)
+    unknown = asked - left - {scan_id for record in records for scan_id in record.scan_ids}
     if unknown:
-        raise ScanNotFound(f"{store.url}: no scan is called {', '.join(map(repr, unknown))} in any version")
+        names = ", ".join(map(repr, sorted(unknown)))
+        raise ScanNotFound(f"{store.url}: no scan is called {names} in any version")
+    if not left and begun is None:
+        return records[-1]
     every = asked | {mask for mask, image in masks if image in asked}
     if begun is not None:
         return replace(begun, scan_ids=tuple(sorted(every | {*begun.scan_ids})))
@@ -96,13 +101,15 @@ def plan_withdrawal(store: WritableStore, scan_ids: Sequence[str], who: str, rea
 
 
 def carry_out(store: WritableStore, withdrawal: Withdrawal, on_progress: OnProgress | None = None) -> Withdrawal:
-    """Do it; the finished record.
+    """Do it, unless it is finished; the finished record.
 
     Raises
     ------
     StoreError
         The store failed. Readers find the scans, or do not; asking again finishes what was begun.
     """
+    if withdrawal.finished:
+        return withdrawal
     gone = set(withdrawal.scan_ids)
     store.put(withdrawal.key, withdrawal.to_bytes())
     changes: list[Change | None] = []

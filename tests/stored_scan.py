@@ -140,7 +140,9 @@ def catalog_row(scan: StoredScan, labels: Mapping[str, Label] | None = None) -> 
     )
 
 
-def committed(store: WritableStore, scan_id: str, seed: int = 0, labels: Mapping[str, Label] | None = None) -> CatalogRow:
+def committed(
+    store: WritableStore, scan_id: str, seed: int = 0, labels: Mapping[str, Label] | None = None
+) -> CatalogRow:
     """A tiny scan, written and committed to `store`; its row."""
     row = catalog_row(stored(tiny(seed), scan_id, store).stored, labels)
     commit_to(store, [row])

@@ -106,7 +106,8 @@ def test_log_says_what_each_version_did(mist: Mist, dataset: ObjectStore) -> Non
 def test_every_command_that_reads_takes_a_version_and_names_those_there_are(
     mist: Mist, dataset: ObjectStore, tmp_path: Path, command: str
 ) -> None:
-    arguments = {"info": ["b"], "get": ["b", "-o", tmp_path / "b.npy"]}.get(command, [])
+    extra: dict[str, list[object]] = {"info": ["b"], "get": ["b", "-o", tmp_path / "b.npy"]}
+    arguments = extra.get(command, [])
     assert mist(command, f"{dataset.url}@0", *arguments).code == 0
     if command == "get":
         assert int(np.load(tmp_path / "b.npy").max()) == 2

@@ -48,8 +48,7 @@ print(steps)
 ACTS = {
     "ingest": "from mist.ingest.run import ingest; ingest([sys.argv[3]], place, workers=1, replace=True)",
     "rm": (
-        "from mist.command import app\n"
-        "app(['rm', place, 'a', '--yes', '--reason', 'asked'], standalone_mode=False)"
+        "from mist.command import app\napp(['rm', place, 'a', '--yes', '--reason', 'asked'], standalone_mode=False)"
     ),
     "gc": "from mist.command import app\napp(['gc', place, '--grace', '0'], standalone_mode=False)",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,10 @@ def log_file(tmp_path: Path, version: int) -> Path:
 
 
 def fails(store: ObjectStore) -> str:
-    """What reading, writing and looking after a dataset says, once it is known to be the same, and to change nothing."""
-    before, said = contents(store), set()
+    """What reading, writing and looking after a dataset says, once it is known to be the same."""
+    before, said = contents(store), set[str]()
     row = catalog_row(stored(tiny(3), "d").stored)
-    uses = [
+    uses: list[Callable[[], object]] = [
         lambda: open_catalog(store),
         lambda: open_catalog(store, 0),
         lambda: commit_to(store, [row]),

@@ -16,7 +16,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     fsync, replace, link = os.fsync, Path.replace, os.link
 
     def noted_fsync(descriptor: int) -> None:
-        done.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name.partition('#')[0]}")
+        done.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name.partition('#')[0]}")
         fsync(descriptor)
 
     def noted_replace(self: Path, target: Path) -> Path:

@@ -11,7 +11,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from mist.errors import ScanNotFound
 from mist.request import Request
-from mist_storage.catalog import commit_to, open_catalog, publish_catalog
+from mist_storage.catalog import Label, commit_to, open_catalog, publish_catalog
 from mist_storage.dataset import open_dataset
 from mist_storage.delta_table import write_checkpoint
 from mist_storage.label_columns import table_of
@@ -34,7 +34,7 @@ def fill(store: WritableStore) -> None:
     """Versions in which the scan is added with others, relabelled, replaced, and carried along."""
     row_of(store, "a", 0, site="x")
     rows = [stored(tiny(seed), name, store).stored for seed, name in enumerate(["canary-1", "b", "c"])]
-    labels = [{"site": "canary-site", "dose": 987654321}, {"site": "y", "dose": 1}, {"site": "z", "dose": 2}]
+    labels: list[dict[str, Label]] = [{"site": "canary-site", "dose": 987654321}, {"site": "y", "dose": 1}, {"site": "z", "dose": 2}]
     commit_to(store, [catalog_row(row, each) for row, each in zip(rows, labels, strict=True)])
     row_of(store, "canary-1", 3, site="canary-other", note="kanarie")
     row_of(store, "b", 2, site="w")
@@ -44,7 +44,7 @@ def fill_by_delta_lake(folder: Path) -> ObjectStore:
     """A dataset as MIST once wrote it: by Delta Lake, which puts statistics of all columns and more into the log."""
     store = open_store(str(folder))
     rows = [stored(tiny(seed), name, store).stored for seed, name in enumerate(["a", "canary-1"])]
-    labels = [{"site": "x", "dose": 1}, {"site": "canary-site", "dose": 987654321}]
+    labels: list[dict[str, Label]] = [{"site": "x", "dose": 1}, {"site": "canary-site", "dose": 987654321}]
     table = table_of([catalog_row(row, each) for row, each in zip(rows, labels, strict=True)])
     for rows_at_once in (table, table.filter(pl.col("scan_id") == "canary-1")):
         write_deltalake(str(folder / "catalog"), rows_at_once, mode="append", target_file_size=10_000)
@@ -148,7 +148,11 @@ def test_a_file_of_rows_that_an_interrupted_commit_left_tells_nothing(folder: Ob
 
 def test_a_catalog_that_delta_lake_wrote_tells_nothing_either(tmp_path: Path) -> None:
     store = fill_by_delta_lake(tmp_path / "old")
-    assert [open_catalog(store, version).scan_ids for version in (0, 2, 3)] == [["a", "canary-1"], ["a"], ["a", "canary-1"]]
+    assert [open_catalog(store, version).scan_ids for version in (0, 2, 3)] == [
+        ["a", "canary-1"],
+        ["a"],
+        ["a", "canary-1"],
+    ]
     assert len(secrets_in(store)) > 5
     withdraw(store, "canary-1")
     assert secrets_in(store) == []

@@ -67,6 +67,9 @@ class FaultyStore:
     def create(self, key: str, data: bytes) -> bool:
         return self._do("create", lambda: self.inner.create(key, data))
 
+    def flush(self) -> None:
+        self._do("flush", self.inner.flush)
+
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             self._do("delete", lambda key=key: self.inner.delete([key]))  # type: ignore[misc]

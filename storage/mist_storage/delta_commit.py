@@ -145,6 +145,7 @@ def commit(store: WritableStore, snapshot: Snapshot, change: Change) -> int:
     name, data = f"part-{number:05}-{uuid.uuid4().hex[:16]}.parquet", file_bytes(change.rows)
     if change.rows.height:
         store.put(file_key(name), data)
+    store.flush()  # the objects of the rows included: a row never names bytes that a power cut can take away
     added = _added(name, data, change.rows) if change.rows.height else []
     entry = LogEntry(number, (*_opening(snapshot, change), *_removed(change.removed), *added))
     if not _is_placed(store, entry_key(number), entry.to_bytes()):

@@ -1,12 +1,14 @@
-"""Local files that are either there whole, on the disk, or not there at all.
+"""Local files that a process, or a power cut, leaves whole or not at all.
 
-The rule: what a call has written survives a power cut from the moment at which it returns: bytes reach the disk before
-they get their name, and the name before the call ends. A file that is being written is called `<name>#<digits>`, which
-obstore never lists. Knows paths, not keys.
+The rule: a file gets its name when it is whole. Of one that takes the place of another, or that must be new, the bytes
+are on the disk before it has its name, and the name before the call ends. Other new files are on the disk after
+`sync_files`, which is one wait for many. A file that is being written is called `<name>#<digits>`, which obstore never
+lists. Knows paths, not keys.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import secrets
@@ -16,12 +18,21 @@ from pathlib import Path
 _STAGED = re.compile(r".*#\d+")
 """Names of files that are being written, by us or by obstore."""
 
-_ATTEMPTS = 3
+_ATTEMPTS = 20
 """How often a folder is made anew that somebody else removes, because it is empty, before there is a file in it."""
 
 
-def write_durably(path: Path, data: bytes, *, replace: bool = True) -> None:
-    """Make `path` a file of `data`, and the folders above it.
+def write_file(path: Path, data: bytes, *, replace: bool = True) -> None:
+    """Make `path` a file of `data`, and the folders above it; see this module's rule for when it is on the disk.
+
+    Parameters
+    ----------
+    path
+        The file.
+    data
+        What it is to hold.
+    replace
+        Whether it may take the place of another.
 
     Raises
     ------
@@ -30,7 +41,8 @@ def write_durably(path: Path, data: bytes, *, replace: bool = True) -> None:
     OSError
         It could not be written; what was there before is unchanged.
     """
-    staged = _staged_in_folder(path, data)
+    is_durable = not replace or path.exists()
+    staged = _staged_in_folder(path, data, is_durable=is_durable)
     try:
         if replace:
             staged.replace(path)
@@ -38,10 +50,11 @@ def write_durably(path: Path, data: bytes, *, replace: bool = True) -> None:
             os.link(staged, path)
     finally:
         staged.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    if is_durable:
+        _sync_folder(path.parent)
 
 
-def remove_durably(path: Path, root: Path) -> None:
+def remove_file(path: Path, root: Path) -> None:
     """Remove the file at `path`, if it is there, and the folders between it and `root` that this leaves empty."""
     path.unlink(missing_ok=True)
     folder = path.parent
@@ -49,8 +62,6 @@ def remove_durably(path: Path, root: Path) -> None:
         while folder != root and root in folder.parents:
             folder.rmdir()
             folder = folder.parent
-    with suppress(FileNotFoundError):
-        sync_folder(folder)
 
 
 def staged_files(folder: Path) -> list[Path]:
@@ -58,7 +69,27 @@ def staged_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if _STAGED.fullmatch(path.name) and path.is_file()]
 
 
-def sync_folder(folder: Path) -> None:
+def sync_files(folder: Path) -> None:
+    """Return when all that was written or removed in the file system of `folder`, by anybody, is on the disk.
+
+    Raises
+    ------
+    OSError
+        Something could not be brought there.
+    """
+    system = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(system, "syncfs"):  # elsewhere than on Linux
+        os.sync()
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if system.syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), "what was written could not be brought to the disk", str(folder))
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
     """Bring the names in `folder` to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -67,38 +98,40 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _staged_in_folder(path: Path, data: bytes) -> Path:
+def _staged_in_folder(path: Path, data: bytes, *, is_durable: bool) -> Path:
     """A file of `data` beside `path`, in a folder that is made where there is none."""
     for _ in range(_ATTEMPTS - 1):
-        _make_folder(path.parent)
         with suppress(FileNotFoundError):
-            return _staged(path, data)
-    _make_folder(path.parent)
-    return _staged(path, data)
+            _make_folder(path.parent, is_durable=is_durable)
+            return _staged(path, data, is_durable=is_durable)
+    _make_folder(path.parent, is_durable=is_durable)
+    return _staged(path, data, is_durable=is_durable)
 
 
-def _staged(path: Path, data: bytes) -> Path:
-    """A file of `data` beside `path`, on the disk."""
+def _staged(path: Path, data: bytes, *, is_durable: bool) -> Path:
+    """A file of `data` beside `path`, on the disk if it is to be."""
     staged = path.with_name(f"{path.name}#{secrets.randbits(48)}")
     try:
         with staged.open("xb") as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if is_durable:
+                stream.flush()
+                os.fsync(stream.fileno())
     except OSError:
         staged.unlink(missing_ok=True)
         raise
     return staged
 
 
-def _make_folder(folder: Path) -> None:
-    """Make `folder` and those above it, each of which is on the disk before the next."""
+def _make_folder(folder: Path, *, is_durable: bool) -> None:
+    """Make `folder` and those above it, each of which is on the disk before the next if it is to be."""
     if folder.is_dir():
         return
-    _make_folder(folder.parent)
+    _make_folder(folder.parent, is_durable=is_durable)
     try:
         folder.mkdir()
     except FileExistsError:
-        if not folder.is_dir():
+        if folder.exists() and not folder.is_dir():
             raise NotADirectoryError(20, "a file is where a folder must be", str(folder)) from None
-    sync_folder(folder.parent)
+    if is_durable:
+        _sync_folder(folder.parent)

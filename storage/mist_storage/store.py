@@ -20,7 +20,7 @@ import obstore.exceptions as failures
 from obstore.store import HTTPStore, LocalStore, MemoryStore, S3Store
 
 from mist.errors import DatasetNotFound, InvalidRequest, ObjectNotFound, StoreUnavailable
-from mist_storage.durable_file import remove_durably, staged_files, write_durably
+from mist_storage.durable_file import remove_file, staged_files, sync_files, write_file
 from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.keys import checked_key
 from mist_storage.store_failures import AlreadyStored, RangeBeyondEnd, translate_failure
@@ -88,6 +88,12 @@ class WritableStore(Store, Protocol):
 
     def create(self, key: str, data: bytes) -> bool:
         """Store an object where there is none of that key; whether it was stored. Of many callers one succeeds."""
+
+    def flush(self) -> None:
+        """Return when all that was put and deleted until now survives a power cut.
+
+        What `create` stores, and what takes the place of another object, does so at once.
+        """
 
     def inventory(self, prefix: str) -> Iterator[StoredObject]:
         """All objects below `prefix`, a whole folder name."""
@@ -225,6 +231,11 @@ class ObjectStore:
         """See `Store.list`."""
         return ((entry.key, entry.bytes) for entry in self.inventory(prefix))
 
+    def flush(self) -> None:
+        """See `WritableStore.flush`. Only folders are waited for; elsewhere what is stored is stored."""
+        if self._address.scheme == "file" and self._address.path.is_dir():
+            self._do("", lambda _: sync_files(self._address.path))
+
     def inventory(self, prefix: str) -> Iterator[StoredObject]:
         """See `WritableStore.inventory`."""
         folder = checked_key(prefix.rstrip("/")) if prefix else None
@@ -243,18 +254,18 @@ class ObjectStore:
         return self._do(prefix, lambda _: _removed_staged(folder, self._address.path, before)) if folder.is_dir() else 0
 
     def _put(self, store: Any, key: str, data: bytes, *, is_new: bool = False) -> None:  # noqa: ANN401
-        """Store an object; in a folder by ourselves, since obstore does not wait for the disk."""
+        """Store an object; in a folder by ourselves, since obstore never waits for the disk."""
         if self._address.scheme != "file":
             store.put(key, data, mode="create" if is_new else "overwrite")
             return
         try:
-            write_durably(self._address.path / key, data, replace=not is_new)
+            write_file(self._address.path / key, data, replace=not is_new)
         except FileExistsError:
             raise failures.AlreadyExistsError(key) from None
 
     def _remove(self, store: Any, key: str) -> None:  # noqa: ANN401
         if self._address.scheme == "file":
-            remove_durably(self._address.path / key, self._address.path)
+            remove_file(self._address.path / key, self._address.path)
         else:
             store.delete(key)
 
@@ -291,7 +302,7 @@ def _removed_staged(folder: Path, root: Path, before: datetime) -> int:
         facts = path.stat()
         if facts.st_mtime < before.timestamp():
             freed += facts.st_size
-            remove_durably(path, root)
+            remove_file(path, root)
     return freed
 
 

@@ -131,6 +131,7 @@ def carry_out(store: WritableStore, withdrawal: Withdrawal, on_progress: OnProgr
         step(store, gone)
         if on_progress is not None:
             on_progress(done, len(steps), name)
+    store.flush()
     finished = replace(withdrawal, finished=datetime.now(UTC).isoformat(timespec="seconds"))
     store.put(finished.key, finished.to_bytes())
     return finished

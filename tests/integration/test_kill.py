@@ -37,6 +37,8 @@ def dying(act):
         return act(*arguments, **named)
     return counted
 
+import mist_storage.store as stores
+stores.sync_files = dying(stores.sync_files)
 disk.os.link = dying(os.link)
 disk.os.fsync = dying(os.fsync)
 for name in ("replace", "unlink", "mkdir", "rmdir"):

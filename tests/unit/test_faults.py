@@ -209,3 +209,10 @@ def test_a_commit_whose_acknowledgement_was_lost_is_not_made_twice(fresh: Fresh,
 
 def test_the_version_noted_down_beside_the_log_is_the_newest(fresh: Fresh) -> None:
     assert json.loads(fresh().get("catalog/_newest.json")) == {"newest_version": 2}
+
+
+def test_all_that_a_row_names_is_flushed_before_the_row_is_committed(fresh: Fresh, acts: dict[str, Act]) -> None:
+    store = FaultyStore(fresh())
+    acts["ingest"](store)
+    last_put = max(at for at, name in enumerate(store.operations[: store.operations.index("create")]) if name == "put")
+    assert store.operations[last_put : store.operations.index("create") + 1] == ["put", "flush", "create"]

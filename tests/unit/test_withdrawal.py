@@ -34,7 +34,11 @@ def fill(store: WritableStore) -> None:
     """Versions in which the scan is added with others, relabelled, replaced, and carried along."""
     row_of(store, "a", 0, site="x")
     rows = [stored(tiny(seed), name, store).stored for seed, name in enumerate(["canary-1", "b", "c"])]
-    labels: list[dict[str, Label]] = [{"site": "canary-site", "dose": 987654321}, {"site": "y", "dose": 1}, {"site": "z", "dose": 2}]
+    labels: list[dict[str, Label]] = [
+        {"site": "canary-site", "dose": 987654321},
+        {"site": "y", "dose": 1},
+        {"site": "z", "dose": 2},
+    ]
     commit_to(store, [catalog_row(row, each) for row, each in zip(rows, labels, strict=True)])
     row_of(store, "canary-1", 3, site="canary-other", note="kanarie")
     row_of(store, "b", 2, site="w")

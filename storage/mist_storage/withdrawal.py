@@ -171,10 +171,11 @@ def _scrub_published(store: WritableStore, gone: set[str]) -> None:
         return
     try:
         rows, number = parsed_file(data), int(pl.read_parquet_metadata(io.BytesIO(data))["mist_version"])
+        is_touched = names_any(rows, gone)
     except (pl.exceptions.PolarsError, KeyError, ValueError):
         store.delete([PUBLISHED_CATALOG])  # what cannot be read may hold anything
         return
-    if names_any(rows, gone):
+    if is_touched:
         store.put(PUBLISHED_CATALOG, published_bytes(Catalog(without_scans(rows, gone), number)))
 
 

@@ -13,6 +13,7 @@ from mist.errors import ScanNotFound
 from mist.request import Request
 from mist_storage.catalog import Label, commit_to, open_catalog, publish_catalog
 from mist_storage.dataset import open_dataset
+from mist_storage.delta_log import read_log
 from mist_storage.delta_table import write_checkpoint
 from mist_storage.label_columns import table_of
 from mist_storage.store import ObjectStore, WritableStore, open_store
@@ -241,3 +242,15 @@ def test_a_checkpoint_is_written_every_so_many_versions_and_read(
         "catalog/_delta_log/_last_checkpoint",
     ]
     assert [open_catalog(store, version).row("a").labels for version in (2, 5, 7)] == [{"n": 2}, {"n": 5}, {"n": 7}]
+
+
+@pytest.mark.parametrize("data", [b"canary-1", b""])
+def test_a_published_file_that_is_no_catalog_is_removed(store: ObjectStore, data: bytes) -> None:
+    store.put("catalog.parquet", data)
+    withdraw(store, "canary-1")
+    assert [key for key, _ in store.list("") if key == "catalog.parquet"] == []
+
+
+def test_a_version_sets_the_tables_columns_only_where_they_are_new(store: ObjectStore) -> None:
+    row_of(store, "z", 0, site="x")
+    assert [entry.metadata is not None for entry in read_log(store)] == [True, True, True, False, False]

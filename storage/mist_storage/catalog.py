@@ -34,7 +34,7 @@ __all__ = [
     "published_bytes",
 ]
 
-_COMMIT_ATTEMPTS = 20
+_COMMIT_ATTEMPTS = 60
 """How often a commit that lost a race against another writer is made anew on what that one wrote."""
 
 

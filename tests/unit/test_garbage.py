@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 from mist.errors import DatasetNotFound, StoreError
 from mist_storage.catalog import commit_to, open_catalog
 from mist_storage.garbage import Garbage, find_garbage, remove_garbage
-from mist_storage.store import ObjectStore, open_store
-from tests.faulty_store import ClockedStore, contents
+from mist_storage.store import ObjectStore, StoredObject, open_store
+from tests.faulty_store import ClockedStore, FaultyStore, contents
 from tests.stored_scan import catalog_row, committed, memory_store, stored, tiny
 
 LATER = datetime.now(UTC) + timedelta(days=1)
@@ -86,17 +87,14 @@ def test_a_row_that_is_committed_while_garbage_is_looked_for_keeps_its_objects()
     committed(store, "a")
     late = stored(tiny(1), "late", store)
 
-    class Committing(ClockedStore):
-        """Somebody commits just after the objects were listed."""
+    class Committing(FaultyStore):
+        """Somebody commits while the objects are listed."""
 
-        def list(self, prefix: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
-            if prefix == "catalog" and "late" not in str(self.operations):
-                self.operations.append("late")
+        def inventory(self, prefix: str) -> Iterator[StoredObject]:
+            listed = [*super().inventory(prefix)]
+            if self.operations.count("inventory") == 1:
                 commit_to(store, [catalog_row(late.stored)])
-            return super().list(prefix)
-
-        def inventory(self, prefix: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
-            return self.inner.inventory(prefix)
+            return iter(listed)
 
     assert find_garbage(Committing(store), LATER).objects == ()
 

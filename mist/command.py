@@ -218,6 +218,47 @@ def verify(dataset_url: DatasetUrl, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def gc(
+    dataset_url: Annotated[str, typer.Argument(metavar="DATASET_URL", help="file://, s3:// or a folder.")],
+    grace: Annotated[
+        str, typer.Option(metavar="AGE", help="Leave alone what is younger, such as 90m, 24h or 7d: a running ingest.")
+    ] = "24h",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, remove nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove objects that no version of a dataset names: what interrupted ingests have left."""
+    from mist.administration import administered, age, collect_garbage
+
+    store, limit = administered(dataset_url), age(grace)
+    collect_garbage(store, limit, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def rm(
+    dataset_url: Annotated[str, typer.Argument(metavar="DATASET_URL", help="file://, s3:// or a folder.")],
+    scan_ids: Annotated[list[str], typer.Argument(metavar="SCAN_ID...", help="As `mist ls` prints them.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the record, so name no patient.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be withdrawn, change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Withdraw scans: their objects, rows and labels leave every version, for good; a record stays."""
+    from mist.administration import administered, withdraw_scans
+
+    done = withdraw_scans(administered(dataset_url), scan_ids, reason, yes=yes, dry_run=dry_run, as_json=as_json)
+    if not done:
+        raise typer.Exit(1)
+
+
+@app.command()
+def log(dataset_url: DatasetUrl, as_json: AsJson = False) -> None:
+    """Say what became of a dataset: its versions, what each changed, and the withdrawals."""
+    from mist.administration import say_history
+
+    say_history(dataset_url, as_json=as_json)
+
+
+@app.command()
 def serve(
     root_url: Annotated[str, typer.Argument(metavar="ROOT_URL", help="Every dataset below it is served.")],
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",

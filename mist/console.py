@@ -90,6 +90,15 @@ def size(count: float) -> str:
     return decimal(int(count))
 
 
+def confirmed(question: str) -> bool:
+    """Whether somebody at a terminal says yes to a question; where nobody is there to be asked, no."""
+    if not sys.stdin.isatty():
+        note(f"{question} Nobody can be asked here; --yes says so beforehand")
+        return False
+    _messages.print(f"{_one_line(question)} [y/N] ", end="")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 @contextmanager
 def progress(work: str) -> Iterator[Callable[[int, int, str], None]]:
     """A progress bar of `work`; what it gives is told how many pieces are done, of how many, and which one just now."""

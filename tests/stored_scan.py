@@ -12,11 +12,13 @@ from mist.geometry import Geometry, geometry_from_spacing
 from mist.request import Request
 from mist.volume import Volume, Voxels
 from mist.wavelet import IMAGE_WAVELET
-from mist_storage.catalog import CatalogRow, Label
+from mist_storage.catalog import CatalogRow, Label, commit_to
+from mist_storage.delta_commit import Snapshot, read_rows
+from mist_storage.delta_log import read_log
 from mist_storage.keys import BLOCKS, scan_key
 from mist_storage.scan_reader import ScanReader
 from mist_storage.scan_writer import StoredScan, write_scan
-from mist_storage.store import Store, open_store
+from mist_storage.store import ObjectStore, Store, WritableStore, open_store
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class ScanAtRest:
         return self.reader(store).read(request).voxels
 
 
-def memory_store() -> Store:
+def memory_store() -> ObjectStore:
     """An empty store of its own."""
     return open_store(f"memory://{uuid.uuid4().hex}")
 
@@ -137,3 +139,20 @@ def catalog_row(scan: StoredScan, labels: Mapping[str, Label] | None = None) -> 
         stored_bytes=scan.stored_bytes,
         labels=labels or {},
     )
+
+
+def committed(
+    store: WritableStore, scan_id: str, seed: int = 0, labels: Mapping[str, Label] | None = None
+) -> CatalogRow:
+    """A tiny scan, written and committed to `store`; its row."""
+    row = catalog_row(stored(tiny(seed), scan_id, store).stored, labels)
+    commit_to(store, [row])
+    return row
+
+
+def rows_by_version(store: Store) -> list[dict[str, str]]:
+    """The digest of each scan, by id, in every version of a dataset, by what the log and its files say."""
+    entries = read_log(store)
+    snapshots = [Snapshot.of(entries[: number + 1]) for number in range(len(entries))]
+    tables = [read_rows(store, snapshot) for snapshot in snapshots]
+    return [dict(table.select("scan_id", "digest").iter_rows()) for table in tables]

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 
@@ -151,12 +152,20 @@ class Shelf:
         try:
             catalog = open_dataset(self.root.address_of(folder).url, version).catalog
         except DatasetNotFound:
-            raise DatasetNotFound(f"no dataset is called {name!r}") from None
+            raise DatasetNotFound(self._what_is_missing(folder, plain, version)) from None
         if before is not None and _same(before.catalog, catalog):
             return before
         prefix = f"{folder}/" if folder else ""
         cached, direct = FolderReader(self._cache, prefix), FolderReader(self.root.store, prefix)
         return OpenDataset(name, catalog, cached, direct, self._cache)
+
+    def _what_is_missing(self, folder: str, plain: str, version: int | None) -> str:
+        """That there is no such dataset, or which versions it has."""
+        if version is not None:
+            with suppress(DatasetNotFound):
+                last = open_dataset(self.root.address_of(folder).url).catalog.version
+                return f"{plain!r} has versions 0 to {last}, not {version}"
+        return f"no dataset is called {plain!r}"
 
     def _keep(self, name: str, found: Remembered[OpenDataset]) -> None:
         with self._lock:

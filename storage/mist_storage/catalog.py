@@ -7,21 +7,21 @@ replaces the one of the same scan. Every commit is a version that can be read ag
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
 import tenacity
-from deltalake.exceptions import CommitFailedError
 
 from mist.errors import DatasetNotFound, InvalidRequest, MistError, ObjectNotFound, ScanNotFound, StoreUnavailable
 from mist_storage.catalog_row import RESERVED_COLUMNS, SCHEMA, CatalogRow, Label
 from mist_storage.condition import checked_condition
-from mist_storage.delta_table import WRITABLE_SCHEMES, create_table, merge_rows, open_table, read_table, table_schema
-from mist_storage.keys import CATALOG, PUBLISHED_CATALOG
-from mist_storage.label_columns import fitted, table_of
-from mist_storage.store import Address, ObjectStore, Store
+from mist_storage.delta_commit import Change, LostRace, Snapshot, commit, merge, newest
+from mist_storage.delta_table import WRITABLE_SCHEMES, open_table, read_table
+from mist_storage.keys import CATALOG, PUBLISHED_CATALOG, SCANS
+from mist_storage.label_columns import table_of
+from mist_storage.store import Address, ObjectStore, Store, WritableStore
 
 __all__ = [
     "RESERVED_COLUMNS",
@@ -34,7 +34,7 @@ __all__ = [
     "published_bytes",
 ]
 
-_COMMIT_ATTEMPTS = 20
+_COMMIT_ATTEMPTS = 60
 """How often a commit that lost a race against another writer is made anew on what that one wrote."""
 
 
@@ -136,28 +136,54 @@ def commit_rows(url: str, rows: Sequence[CatalogRow]) -> int:
         The store failed, or other writers kept winning; nothing of `rows` is visible then.
     """
     address = Address.parse(url)
-    if address.scheme not in WRITABLE_SCHEMES:
-        raise InvalidRequest(f"{url}: a dataset is written to {' or '.join(f'{s}://' for s in WRITABLE_SCHEMES)}")
+    require_writable(address)
+    return commit_to(ObjectStore(address), rows)
+
+
+def commit_to(store: WritableStore, rows: Sequence[CatalogRow]) -> int:
+    """The same, of the dataset in `store`."""
     table = table_of(list({row.scan_id: row for row in rows}.values()))
+
+    def decide(snapshot: Snapshot) -> Change | None:
+        is_done = table.is_empty() and snapshot.version >= 0
+        return None if is_done else merge(store, snapshot, table)
+
+    return commit_decided(store, decide)
+
+
+def commit_decided(store: WritableStore, decide: Callable[[Snapshot], Change | None]) -> int:
+    """Commit what `decide` says of the newest version, anew where another writer was faster; the newest version then.
+
+    Raises
+    ------
+    StoreError
+        The store failed, or other writers kept winning; nothing is visible then.
+    """
     try:
-        return _commit(address, table)
-    except CommitFailedError as error:
-        raise StoreUnavailable(f"{url}: other writers kept committing ({error}); run it again") from None
+        return _retried(_commit_once, store, decide)
+    except LostRace as error:
+        raise StoreUnavailable(f"other writers kept committing ({error}); run it again") from None
 
 
-@tenacity.retry(
-    retry=tenacity.retry_if_exception_type(CommitFailedError),
+def require_writable(address: Address) -> None:
+    """Raise `InvalidRequest` unless a dataset can be written to `address`."""
+    if address.scheme not in WRITABLE_SCHEMES:
+        places = " or ".join(f"{scheme}://" for scheme in WRITABLE_SCHEMES)
+        raise InvalidRequest(f"{address.url}: a dataset is written to {places}")
+
+
+_retried = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_type(LostRace),
     stop=tenacity.stop_after_attempt(_COMMIT_ATTEMPTS),
     wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
     reraise=True,
 )
-def _commit(address: Address, rows: pl.DataFrame) -> int:
-    table = open_table(address)
-    if table is None:
-        return create_table(address, rows)
-    if rows.is_empty():
-        return table.version()
-    return merge_rows(address, table, fitted(rows, table_schema(table)))
+
+
+def _commit_once(store: WritableStore, decide: Callable[[Snapshot], Change | None]) -> int:
+    snapshot = newest(store)
+    change = decide(snapshot)
+    return snapshot.version if change is None else commit(store, snapshot, change)
 
 
 def publish_catalog(store: Store, catalog: Catalog) -> None:
@@ -176,9 +202,7 @@ def _published(store: ObjectStore, version: int | None) -> Catalog:
     try:
         data = store.get(PUBLISHED_CATALOG)
     except ObjectNotFound:
-        raise DatasetNotFound(
-            f"{store.url}: there is no dataset here (no {CATALOG}/, no {PUBLISHED_CATALOG})"
-        ) from None
+        raise DatasetNotFound(f"{store.url}: there is no dataset here ({_what_there_is(store)})") from None
     try:
         found = int(pl.read_parquet_metadata(io.BytesIO(data))["mist_version"])
         frame = _ordered(pl.read_parquet(io.BytesIO(data)))
@@ -188,6 +212,16 @@ def _published(store: ObjectStore, version: int | None) -> Catalog:
     if version not in (None, found):
         raise DatasetNotFound(f"{store.url} is published in version {found} alone, not {version}")
     return Catalog(frame, found)
+
+
+def _what_there_is(store: ObjectStore) -> str:
+    """What lies where no catalog does."""
+    if Address.parse(store.url).scheme in WRITABLE_SCHEMES and next(store.list(SCANS), None) is not None:
+        return (
+            f"there are objects in {SCANS}/ but no {CATALOG}/: if an ingest was interrupted, run it again; "
+            f"if the catalog was lost, restore it from a copy"
+        )
+    return f"no {CATALOG}/, no {PUBLISHED_CATALOG}"
 
 
 def _ordered(frame: pl.DataFrame) -> pl.DataFrame:

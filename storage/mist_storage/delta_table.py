@@ -1,7 +1,7 @@
-"""The Delta Lake table of a catalog: opened, read and merged into.
+"""The Delta Lake table of a catalog, opened and read by Delta Lake itself.
 
-The rule: every failure of Delta Lake becomes one of `mist.errors`; a commit that lost a race stays `CommitFailedError`,
-for the caller to make it anew. Opening and reading create nothing. Knows tables, not what their columns mean.
+The rule: every failure of Delta Lake becomes one of `mist.errors`. Opening and reading create nothing; what is written
+is `mist_storage.delta_commit`'s. Knows tables, not what their columns mean.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
-from deltalake import DeltaTable, QueryBuilder, write_deltalake
-from deltalake.exceptions import CommitFailedError
+from deltalake import DeltaTable, QueryBuilder
 
 from mist.errors import DatasetNotFound, MistError, ObjectNotFound, StoreError
+from mist_storage.delta_log import LOG, entry_key, log_versions
 from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.keys import CATALOG
-from mist_storage.store import MAX_RETRIES, Address, ObjectStore, s3_options
+from mist_storage.store import MAX_RETRIES, Address, ObjectStore, WritableStore, s3_options
 from mist_storage.store_failures import translate_failure
 
-_FIRST_COMMIT = "_delta_log/00000000000000000000.json"
-"""The log entry that makes a table."""
+LAST_CHECKPOINT = f"{LOG}/_last_checkpoint"
+"""Says where the last checkpoint is."""
 
 _CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
@@ -48,8 +48,11 @@ def open_table(address: Address, version: int | None = None) -> DeltaTable | Non
     StoreError
         The store failed, or the table is damaged.
     """
+    store = ObjectStore(address)
     if address.scheme == "s3" and not any(map(os.environ.get, _CREDENTIALS)):
-        ObjectStore(address).folders()  # fails in one line where Delta Lake would also print pages of warnings
+        store.folders()  # fails in one line where Delta Lake would also print pages of warnings
+    if not log_versions(store):
+        return None
     try:
         with _failures_of(address):
             table = DeltaTable(address.joined(CATALOG).url, storage_options=_options(address))
@@ -81,54 +84,21 @@ def read_table(address: Address, table: DeltaTable) -> pl.DataFrame:
         ) from None
 
 
-def table_schema(table: DeltaTable) -> pl.Schema:
-    """Names and types of the columns of `table`."""
-    return pl.DataFrame(table.schema().to_arrow().empty_table()).schema
+def write_checkpoint(store: WritableStore, version: int) -> None:
+    """Sum up the log to `version` in one file, so that readers need not fetch every entry.
 
-
-def create_table(address: Address, rows: pl.DataFrame) -> int:
-    """Make the table, with `rows`; its version is returned.
-
-    Delta Lake itself lets several writers "make" one table, each undoing the schema of the one before. So the table is
-    made aside, and its log put in place by a write that succeeds for one writer alone.
-
-    Raises
-    ------
-    CommitFailedError
-        Another writer has just made it.
-    StoreError
-        The store failed.
+    Made aside by Delta Lake and put in place by the store, the hint at it last: it is on the disk before it is used.
     """
-    with TemporaryDirectory(prefix="mist-catalog-") as folder:
-        with _failures_of(address):
-            write_deltalake(folder, rows)
-        files = {file.relative_to(folder).as_posix(): file.read_bytes() for file in Path(folder).rglob("*.*")}
-    log = files.pop(_FIRST_COMMIT)
-    store, keys = ObjectStore(address), {name: f"{CATALOG}/{name}" for name in files}
-    for name, data in files.items():
-        store.put(keys[name], data)
-    # Where our write's acknowledgement was lost, its repetition finds the log there: ours, nevertheless.
-    if store.create(f"{CATALOG}/{_FIRST_COMMIT}", log) or store.get(f"{CATALOG}/{_FIRST_COMMIT}") == log:
-        return 0
-    store.delete(list(keys.values()))
-    raise CommitFailedError(f"{address.url}/{CATALOG} has just been made by another writer")
-
-
-def merge_rows(address: Address, table: DeltaTable, rows: pl.DataFrame) -> int:
-    """Put `rows` into `table`, each in place of the row of the same `scan_id`; the new version is returned.
-
-    Raises
-    ------
-    CommitFailedError
-        Another writer committed in the meantime.
-    StoreError
-        The store failed.
-    """
-    with _failures_of(address):
-        same = "old.scan_id = new.scan_id"
-        merge = table.merge(rows, same, source_alias="new", target_alias="old", merge_schema=True)
-        merge.when_matched_update_all().when_not_matched_insert_all().execute()
-        return table.version()
+    with TemporaryDirectory(prefix="mist-log-") as folder:
+        log = Path(folder) / "_delta_log"
+        log.mkdir()
+        for number in range(version + 1):
+            (log / Path(entry_key(number)).name).write_bytes(store.get(entry_key(number)))
+        with _failures_of(Address.parse(store.url)):
+            DeltaTable(folder).create_checkpoint()
+        for file in sorted(log.glob("*.checkpoint.parquet")):
+            store.put(f"{LOG}/{file.name}", file.read_bytes())
+        store.put(LAST_CHECKPOINT, (log / Path(LAST_CHECKPOINT).name).read_bytes())
 
 
 @contextmanager
@@ -136,7 +106,7 @@ def _failures_of(address: Address) -> Iterator[None]:
     refuse_after_fork()
     try:
         yield
-    except (CommitFailedError, MistError):
+    except MistError:
         raise
     except Exception as error:  # noqa: BLE001 - Delta Lake raises bare `Exception` for much
         raise translate_failure(error, address.url, CATALOG) from None

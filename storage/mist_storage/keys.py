@@ -13,6 +13,15 @@ from mist.errors import InvalidRequest
 CATALOG = "catalog"
 """The folder of the Delta Lake table."""
 
+NEWEST_VERSION = "catalog/_newest.json"
+"""The newest version that was committed, noted down beside the log to tell when the log is cut short."""
+
+WITHDRAWALS = "withdrawals"
+"""The folder of the records of withdrawals."""
+
+SCANS = "scans"
+"""The folder of all scans."""
+
 PUBLISHED_CATALOG = "catalog.parquet"
 """The catalog as one file, for readers of stores that cannot list a folder."""
 
@@ -26,7 +35,18 @@ _SCAN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 
 def scan_key(scan_id: str, digest: str, name: str) -> str:
     """The key of the object `name` (`ZARR_JSON`, `BLOCKS`, `SOURCE`, `KEPT`) of a scan."""
-    return f"scans/{checked_scan_id(scan_id)}/{digest}/{name}"
+    return f"{scan_folder(scan_id)}/{digest}/{name}"
+
+
+def scan_folder(scan_id: str) -> str:
+    """The folder of all that was ever stored of a scan."""
+    return f"{SCANS}/{checked_scan_id(scan_id)}"
+
+
+def scan_of_key(key: str) -> tuple[str, str] | None:
+    """The scan id and digest that an object's key names; None where it is not that of a scan's object."""
+    parts = key.split("/")
+    return (parts[1], parts[2]) if len(parts) > 3 and parts[0] == SCANS else None
 
 
 def checked_scan_id(scan_id: str) -> str:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -20,6 +20,7 @@ import obstore.exceptions as failures
 from obstore.store import HTTPStore, LocalStore, MemoryStore, S3Store
 
 from mist.errors import DatasetNotFound, InvalidRequest, ObjectNotFound, StoreUnavailable
+from mist_storage.durable_file import remove_file, staged_files, sync_files, write_file
 from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.keys import checked_key
 from mist_storage.store_failures import AlreadyStored, RangeBeyondEnd, translate_failure
@@ -69,6 +70,36 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Keys and sizes in bytes of all objects below `prefix`, a whole folder name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object, without its bytes."""
+
+    key: str
+    bytes: int
+    """Its size."""
+    modified: datetime
+    """When it was last written, by the store's clock; with a time zone."""
+
+
+class WritableStore(Store, Protocol):
+    """A store that several writers share, and that an administrator looks after."""
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Store an object where there is none of that key; whether it was stored. Of many callers one succeeds."""
+
+    def flush(self) -> None:
+        """Return when all that was put and deleted until now survives a power cut.
+
+        What `create` stores, and what takes the place of another object, does so at once.
+        """
+
+    def inventory(self, prefix: str) -> Iterator[StoredObject]:
+        """All objects below `prefix`, a whole folder name."""
+
+    def remove_staged(self, prefix: str, before: datetime) -> int:
+        """Remove what interrupted writes below `prefix` left earlier than `before`; how many bytes were freed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +197,16 @@ class ObjectStore:
     def put(self, key: str, data: bytes) -> None:
         """See `Store.put`."""
         try:
-            self._do(checked_key(key), lambda store: store.put(key, data), create=True)
+            self._do(checked_key(key), lambda store: self._put(store, key, data), create=True)
         except ObjectNotFound:  # what is not found cannot be an object that is only being written
             raise StoreUnavailable(
                 f"{self.url}/{key}: cannot be written; a part of the path is a file where a folder must be"
             ) from None
 
     def create(self, key: str, data: bytes) -> bool:
-        """Store an object where there is none of that key; whether it was stored. Of many callers one succeeds."""
+        """See `WritableStore.create`."""
         try:
-            self._do(checked_key(key), lambda store: store.put(key, data, mode="create"), create=True)
+            self._do(checked_key(key), lambda store: self._put(store, key, data, is_new=True), create=True)
         except AlreadyStored:
             return False
         return True
@@ -184,7 +215,7 @@ class ObjectStore:
         """See `Store.delete`."""
         for key in map(checked_key, keys):
             try:
-                self._do(key, lambda store, key=key: store.delete(key))  # type: ignore[misc]
+                self._do(key, lambda store, key=key: self._remove(store, key))  # type: ignore[misc]
             except ObjectNotFound:
                 continue
 
@@ -198,12 +229,45 @@ class ObjectStore:
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """See `Store.list`."""
+        return ((entry.key, entry.bytes) for entry in self.inventory(prefix))
+
+    def flush(self) -> None:
+        """See `WritableStore.flush`. Only folders are waited for; elsewhere what is stored is stored."""
+        if self._address.scheme == "file" and self._address.path.is_dir():
+            self._do("", lambda _: sync_files(self._address.path))
+
+    def inventory(self, prefix: str) -> Iterator[StoredObject]:
+        """See `WritableStore.inventory`."""
         folder = checked_key(prefix.rstrip("/")) if prefix else None
         try:
             batches = self._do(prefix, lambda store: [*store.list(folder)])
         except ObjectNotFound:
             return iter(())
-        return ((entry["path"], entry["size"]) for batch in batches for entry in batch)
+        entries = (entry for batch in batches for entry in batch)
+        return (StoredObject(entry["path"], entry["size"], entry["last_modified"]) for entry in entries)
+
+    def remove_staged(self, prefix: str, before: datetime) -> int:
+        """See `WritableStore.remove_staged`. Only folders have such files; elsewhere a write leaves nothing."""
+        if self._address.scheme != "file":
+            return 0
+        folder = self._address.path / checked_key(prefix)
+        return self._do(prefix, lambda _: _removed_staged(folder, self._address.path, before)) if folder.is_dir() else 0
+
+    def _put(self, store: Any, key: str, data: bytes, *, is_new: bool = False) -> None:  # noqa: ANN401
+        """Store an object; in a folder by ourselves, since obstore never waits for the disk."""
+        if self._address.scheme != "file":
+            store.put(key, data, mode="create" if is_new else "overwrite")
+            return
+        try:
+            write_file(self._address.path / key, data, replace=not is_new)
+        except FileExistsError:
+            raise failures.AlreadyExistsError(key) from None
+
+    def _remove(self, store: Any, key: str) -> None:  # noqa: ANN401
+        if self._address.scheme == "file":
+            remove_file(self._address.path / key, self._address.path)
+        else:
+            store.delete(key)
 
     def _do(self, key: str, act: Callable[[Any], Result], *, create: bool = False) -> Result:
         """What `act` returns; its failures as `mist.errors`. A local folder is made only where `create` is true."""
@@ -230,6 +294,16 @@ def s3_options() -> dict[str, str]:
     endpoint = (os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "").rstrip("/")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     return {"endpoint": endpoint, "region": region} if endpoint else {"region": region}
+
+
+def _removed_staged(folder: Path, root: Path, before: datetime) -> int:
+    freed = 0
+    for path in staged_files(folder):
+        facts = path.stat()
+        if facts.st_mtime < before.timestamp():
+            freed += facts.st_size
+            remove_file(path, root)
+    return freed
 
 
 _memory_stores: dict[str, MemoryStore] = {}

@@ -30,7 +30,7 @@ from tests.server_dataset import RunningServer, running_server
 
 Both = Callable[[dict[str, object]], tuple[bytes, bytes]]
 
-COMMANDS = ("ingest", "ls", "info", "get", "export", "verify", "serve", "bench", "demo")
+COMMANDS = ("ingest", "ls", "info", "get", "export", "verify", "gc", "rm", "log", "serve", "bench", "demo")
 SPACING = (2.0, 1.0, 0.5)
 
 

@@ -107,7 +107,7 @@ def test_a_pinned_version_stays_as_it_was(copied: SmallDataset) -> None:
 
 
 def test_a_version_that_is_not_there_is_not_found(small: SmallDataset) -> None:
-    with pytest.raises(DatasetNotFound, match="'small@7'"):
+    with pytest.raises(DatasetNotFound, match="'small' has versions 0 to 0, not 7"):
         shelf_of(small.root).dataset("small@7")
 
 

@@ -1,0 +1,83 @@
+"""The files of rows of a catalog, as Parquet.
+
+The rule: what a file says of itself in the log follows from its rows alone, so that it can be made again. Knows rows
+as tables, and no log.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import polars as pl
+
+from mist.errors import ObjectNotFound, StoreError
+from mist_storage.keys import CATALOG
+from mist_storage.store import Store
+
+_MAGIC = b"PAR1"
+_TAIL_BYTES = 8
+"""What follows a Parquet file's metadata: its length, u32, and the magic."""
+
+
+def file_key(name: str) -> str:
+    """The key of the file of rows `name`."""
+    return f"{CATALOG}/{name}"
+
+
+def file_bytes(rows: pl.DataFrame) -> bytes:
+    """`rows` as a file. It has no statistics: the log has those that are used, and nothing else repeats values."""
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer, compression="zstd", statistics=False)
+    return buffer.getvalue()
+
+
+def file_bytes_of_size(rows: pl.DataFrame, size: int) -> bytes:
+    """`rows` as a file of exactly `size` bytes, so that it takes the place of another without the log being changed.
+
+    Parquet's metadata stands at a file's end and says where the rows are, so bytes before it may be void.
+
+    Raises
+    ------
+    StoreError
+        The rows need more.
+    """
+    data = file_bytes(rows)
+    if len(data) > size:
+        raise StoreError(f"{rows.height} rows take {len(data)} bytes, not {size}: the catalog cannot be rewritten")
+    metadata_at = len(data) - _TAIL_BYTES - int.from_bytes(data[-_TAIL_BYTES : -len(_MAGIC)], "little")
+    return data[:metadata_at] + bytes(size - len(data)) + data[metadata_at:]
+
+
+def file_statistics(rows: pl.DataFrame) -> str:
+    """What the log says of a file of `rows`: how many there are, and from which scan id to which."""
+    found: dict[str, Any] = {"numRecords": rows.height}
+    if rows.height:
+        found["minValues"] = {"scan_id": rows["scan_id"].min()}
+        found["maxValues"] = {"scan_id": rows["scan_id"].max()}
+        found["nullCount"] = {"scan_id": 0}
+    return json.dumps(found, separators=(",", ":"))
+
+
+def read_file(store: Store, name: str, columns: list[str] | None = None) -> pl.DataFrame:
+    """The rows of the file `name`, all columns or some.
+
+    Raises
+    ------
+    StoreError
+        It is missing or damaged, or the store failed.
+    """
+    where = f"{store.url}/{file_key(name)}"
+    try:
+        return parsed_file(store.get(file_key(name)), columns)
+    except ObjectNotFound:
+        raise StoreError(f"{where}: a file of the catalog is missing; restore {CATALOG}/ from a copy") from None
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise StoreError(f"{where} is damaged ({reason}); restore {CATALOG}/ from a copy") from None
+
+
+def parsed_file(data: bytes, columns: list[str] | None = None) -> pl.DataFrame:
+    """The rows in a file; polars' errors where it is none."""
+    return pl.read_parquet(io.BytesIO(data), columns=columns)

@@ -35,8 +35,6 @@ _KEYWORDS = (
     "ImageOrientationPatient",
     "PixelSpacing",
     "ImagerPixelSpacing",
-    "RescaleSlope",
-    "RescaleIntercept",
 )
 
 
@@ -44,7 +42,8 @@ _KEYWORDS = (
 class SliceFormat:
     """What all slices of a stack must have in common; the names of the fields stand in messages.
 
-    The Frame of Reference UID is not among it: some de-identification gives each slice of a sound series its own.
+    The Frame of Reference UID is not among it: some de-identification gives each slice of a sound series its own. Nor
+    is the rescale, which may differ from slice to slice: see `mist.ingest.dicom_values.alike`.
     """
 
     rows: int
@@ -55,8 +54,6 @@ class SliceFormat:
     pixel_representation: int
     photometric_interpretation: str
     pixel_spacing: tuple[float, float] | None
-    rescale_slope: float
-    rescale_intercept: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +131,6 @@ def _slice_format(dataset: FileDataset) -> SliceFormat:
     def whole(keyword: str) -> int:
         return int(number(dataset.get(keyword), keyword) or 0)
 
-    slope = number(dataset.get("RescaleSlope"), "RescaleSlope")
     return SliceFormat(
         rows=whole("Rows"),
         columns=whole("Columns"),
@@ -144,8 +140,6 @@ def _slice_format(dataset: FileDataset) -> SliceFormat:
         pixel_representation=whole("PixelRepresentation"),
         photometric_interpretation=text(dataset, "PhotometricInterpretation"),
         pixel_spacing=pixel_spacing_mm(dataset),
-        rescale_slope=1.0 if slope is None else slope,
-        rescale_intercept=number(dataset.get("RescaleIntercept"), "RescaleIntercept") or 0.0,
     )
 
 

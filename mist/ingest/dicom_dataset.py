@@ -132,7 +132,9 @@ def numbers(value: object, keyword: str, count: int) -> tuple[float, ...] | None
     except (TypeError, ValueError):
         found = ()
     if len(found) != count or not all(map(math.isfinite, found)):
-        raise SourceRefused(f"{keyword} is {value!r}, not {count} finite number{'s' if count > 1 else ''}")
+        raise SourceRefused(
+            f"{keyword} is {value!r}, not {count} finite number{'s' if count > 1 else ''}; correct the header"
+        )
     return found
 
 

@@ -147,9 +147,9 @@ def no_pixels(dataset: FileDataset) -> str:
     """Why an object without pixels is not stored."""
     kind = sop_class_name(dataset)
     return (
-        f"there are no pixels in it: it is {kind}"
+        f"there are no pixels in it: it is {kind}; only images are stored"
         if kind
-        else "there are no pixels in it, and it does not say what it is"
+        else "there are no pixels in it, and it does not say what it is; only images are stored"
     )
 
 
@@ -173,5 +173,6 @@ def require_one_format(headers: Sequence[DicomHeader]) -> None:
             if ours != theirs:
                 what = field.name.replace("_", " ")
                 raise SourceRefused(
-                    f"slices differ in {what}: {ours} in {first.path.name}, {theirs} in {header.path.name}"
+                    f"slices differ in {what}: {ours} in {first.path.name}, {theirs} in {header.path.name}; "
+                    "give each kind a series of its own"
                 )

@@ -27,6 +27,10 @@ PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 """The attributes that hold pixels (PS3.3 C.7.6.3, C.7.6.24, C.7.6.25)."""
 
 
+_ALL_FAILED = "exceptions were raised by all available plugins"
+"""In pydicom's message, before what each decoder said, which is of use to nobody else."""
+
+
 def decode_pixels(dataset: FileDataset, header: DicomHeader) -> Voxels:
     """The pixels of `dataset`, of shape ([frames,] rows, columns[, colours]).
 
@@ -61,7 +65,8 @@ def _cause(error: Exception) -> str:
         return str(error)
     if isinstance(error, NotImplementedError):
         return "no decoder here takes this transfer syntax; convert the file to Explicit VR Little Endian"
-    return f"the file is damaged, or breaks the standard; export it anew: {cause(error)}"
+    tried = "none of the decoders could read them" if _ALL_FAILED in str(error) else cause(error)
+    return f"the file is damaged, or breaks the standard; export it anew ({tried})"
 
 
 def _require_shape(pixels: npt.NDArray[Any], header: DicomHeader) -> None:

@@ -46,7 +46,7 @@ def ingest(
     labels: Annotated[
         Path | None, typer.Option(help="CSV: column `file` names sources, the others become columns.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all processor cores without it.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes, all cores without it; 1: unprotected.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, store nothing.")] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Let changed sources take the place of their scans.")

@@ -7,6 +7,7 @@ cine loop; everything else is a flat image. Knows how the parts come together, a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -19,10 +20,11 @@ from mist.ingest.dicom_geometry import cine_geometry, frame_stack, image_geometr
 from mist.ingest.dicom_header import DicomHeader, header_of
 from mist.ingest.dicom_pixels import PIXEL_KEYWORDS, decode_pixels
 from mist.ingest.dicom_series import stack_headers
-from mist.ingest.dicom_values import display_of, rescale_of
+from mist.ingest.dicom_tables import modality_values
+from mist.ingest.dicom_values import alike, display_of, rescales_of
 from mist.ingest.refusal import refusing
 from mist.ingest.source import DecodedSource
-from mist.volume import Volume, Voxels
+from mist.volume import Rescale, Volume, Voxels
 
 
 def read_dicom(paths: Sequence[Path]) -> DecodedSource:
@@ -42,46 +44,69 @@ def _read_stack(paths: Sequence[Path]) -> DecodedSource:
     for path in paths:
         with refusing(path.name):
             slices.append(_read_file(path))
-    stack, spacing_mm = stack_headers([header for _, header, _ in slices])
-    dataset = slices[stack.order[0]][0]
-    voxels = np.stack([slices[place][2] for place in stack.order])
+    stack, spacing_mm = stack_headers([one.header for one in slices])
+    ordered = [slices[place] for place in stack.order]
+    voxels, rescale = alike(np.stack([one.pixels for one in ordered]), [one.rescales[0] for one in ordered])
     axes = "zyxc" if voxels.ndim == 4 else "zyx"
-    return _described(
-        Volume(voxels, axes, stack_geometry(stack, spacing_mm), rescale_of(dataset)), dataset, stack.order
-    )
+    return _described(Volume(voxels, axes, stack_geometry(stack, spacing_mm), rescale), ordered[0].dataset, stack.order)
 
 
 def _read_object(path: Path) -> DecodedSource:
     """The volume in one file: an image, a stack of frames, or a cine loop."""
-    dataset, header, pixels = _read_file(path)
-    if header.frames == 1:
-        axes, geometry = "yx", image_geometry(dataset, path.name)
+    one = _read_file(path)
+    if one.header.frames == 1:
+        axes, geometry = "yx", image_geometry(one.dataset, path.name)
         order: tuple[int, ...] = ()
+        pixels, rescale = one.pixels, one.rescales[0]
     else:
-        axes, geometry, order = _framed(dataset, header.frames)
-    pixels = pixels[list(order)] if order else pixels
+        axes, geometry, order = _framed(one.dataset, one.header.frames)
+        pixels, rescale = alike(one.pixels, one.rescales)
     colour = "c" if pixels.ndim > len(axes) else ""
-    return _described(Volume(pixels, axes + colour, geometry, rescale_of(dataset, header.frames)), dataset, order)
+    ordered = pixels[list(order)] if order else pixels
+    return _described(Volume(ordered, axes + colour, geometry, rescale), one.dataset, order)
 
 
 def _framed(dataset: Dataset, frames: int) -> tuple[str, Geometry, tuple[int, ...]]:
-    """Axes and geometry of an object with several frames, and the order in which they are slices, if they are."""
-    if "TotalPixelMatrixColumns" in dataset:
-        raise SourceRefused(f"its {frames} frames are tiles of a whole-slide image, which are not put together yet")
+    """Axes and geometry of an object with several frames, and in which order frames are slices, if they are."""
     stack, spacing_mm = frame_stack(dataset, frames), pixel_spacing_mm(dataset)
     if stack is None or spacing_mm is None:
         return "tyx", cine_geometry(dataset), ()
     return "zyx", stack_geometry(stack, spacing_mm), stack.order
 
 
-def _read_file(path: Path) -> tuple[Dataset, DicomHeader, Voxels]:
-    """What a file says, without its pixels; what is needed to sort it; and its pixels."""
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What a file says."""
+
+    dataset: Dataset
+    """All but the pixels."""
+    header: DicomHeader
+    """What is needed to sort it."""
+    pixels: Voxels
+    """Its pixels."""
+    rescales: list[Rescale]
+    """The map from `pixels` to physical values, of each frame."""
+
+
+def _read_file(path: Path) -> _File:
     dataset = read_dataset(path)
     header = header_of(dataset, path, PurePath(path.name))
-    pixels = decode_pixels(dataset, header)
+    _require_no_tiles(dataset, header.frames)
+    pixels, rescales = decode_pixels(dataset, header), rescales_of(dataset, header.frames)
+    if dataset.get("ModalityLUTSequence"):
+        pixels, unit = modality_values(pixels, dataset)
+        rescales = [Rescale(unit=unit)] * header.frames
     for keyword in PIXEL_KEYWORDS:
         dataset.pop(keyword, None)
-    return dataset, header, pixels
+    return _File(dataset, header, pixels, rescales)
+
+
+def _require_no_tiles(dataset: Dataset, frames: int) -> None:
+    if "TotalPixelMatrixColumns" in dataset and frames > 1:
+        raise SourceRefused(
+            f"its {frames} frames are tiles of a whole-slide image, which are not put together yet; "
+            "convert the level that you need to TIFF"
+        )
 
 
 def _described(volume: Volume, dataset: Dataset, order: tuple[int, ...]) -> DecodedSource:

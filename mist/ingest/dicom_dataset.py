@@ -7,25 +7,71 @@ the standard lets it stand: in the frame's functional groups, in the shared ones
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileDataset
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom_stack import Vector
+
+MOST_INFLATED = 1 << 30
+"""Bytes that a deflated dataset may have: a file of a megabyte can claim a gigabyte (PS3.5 A.5)."""
+
+INFLATED_HEADER = 1 << 24
+"""Bytes of a deflated dataset that are unpacked for its header alone; what lies further back is pixels."""
+
+_LENGTH_END = 144
+"""Where File Meta Information Group Length ends, which counts the bytes from there to the dataset (PS3.10 7.1)."""
+
+_NOT_DEFLATED = bytes(128) + b"DICM\2\0\x10\0UI\x14\0" + ExplicitVRLittleEndian.encode() + b"\0"
+"""How a file begins whose dataset is what a deflated one unpacks to."""
 
 
 def read_dataset(path: Path, keywords: Sequence[str] | None = None) -> FileDataset:
     """The dataset in the file at `path`: whole, or only the attributes `keywords` and nothing from the pixels on.
 
     A file without preamble and file meta is read as well (`force`): `kind_of` has found that it begins like a dataset.
+
+    Raises
+    ------
+    SourceRefused
+        It is deflated, and cannot be unpacked or holds more than `MOST_INFLATED`.
     """
+    source = _inflated(path, is_whole=keywords is None) or path
     if keywords is None:
-        return dcmread(path, force=True)
-    return dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(keywords))
+        return dcmread(source, force=True)
+    return dcmread(source, force=True, stop_before_pixels=True, specific_tags=list(keywords))
+
+
+def _inflated(path: Path, *, is_whole: bool) -> BytesIO | None:
+    """The file at `path`, or the beginning of it, as if it were not deflated; None where it is not deflated anyway.
+
+    pydicom would unpack all of it whatever it takes.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_LENGTH_END)
+        length = int.from_bytes(head[_LENGTH_END - 4 :], "little")
+        meta = stream.read(min(length, 1 << 16))
+        if head[128:132] != b"DICM" or DeflatedExplicitVRLittleEndian.encode() not in meta:
+            return None
+        if len(meta) != length:
+            raise SourceRefused(f"its file meta information is said to have {length} bytes; the file is damaged")
+        most = MOST_INFLATED if is_whole else INFLATED_HEADER
+        unpacked = zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(stream.read(), most + 1)
+    if is_whole and len(unpacked) > most:
+        raise SourceRefused(f"its deflated dataset unpacks to more than {most >> 20} MiB; save it without deflating")
+    return BytesIO(_NOT_DEFLATED + unpacked)
 
 
 def transfer_syntax(dataset: FileDataset) -> UID:
@@ -86,7 +132,9 @@ def numbers(value: object, keyword: str, count: int) -> tuple[float, ...] | None
     except (TypeError, ValueError):
         found = ()
     if len(found) != count or not all(map(math.isfinite, found)):
-        raise SourceRefused(f"{keyword} is {value!r}, not {count} finite number{'s' if count > 1 else ''}")
+        raise SourceRefused(
+            f"{keyword} is {value!r}, not {count} finite number{'s' if count > 1 else ''}; correct the header"
+        )
     return found
 
 

@@ -87,7 +87,9 @@ def frame_stack(dataset: Dataset, frames: int) -> Stack | None:
     spacings = {pixel_spacing_mm(dataset, frame) for frame in range(frames)}
     if planes is None or None in spacings or len(spacings) > 1:
         if must:
-            raise SourceRefused(f"not all of its {frames} frames have a position, an orientation and the same spacing")
+            raise SourceRefused(
+                f"not all of its {frames} frames have a position, an orientation and the same spacing; export it anew"
+            )
         return None
     try:
         return stack_planes(planes)
@@ -113,7 +115,8 @@ def _dose_planes(dataset: Dataset, offsets_mm: Sequence[float]) -> list[Plane] |
         return None
     if offsets_mm[0] != 0:
         raise SourceRefused(
-            f"Grid Frame Offset Vector begins with {offsets_mm[0]}; only offsets from the first are taken"
+            f"Grid Frame Offset Vector begins with {offsets_mm[0]}; only offsets from the first are taken; "
+            "correct the header"
         )
     places = np.asarray(first.position_mm) + np.outer(offsets_mm, first.normal)
     return [

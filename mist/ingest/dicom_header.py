@@ -35,8 +35,6 @@ _KEYWORDS = (
     "ImageOrientationPatient",
     "PixelSpacing",
     "ImagerPixelSpacing",
-    "RescaleSlope",
-    "RescaleIntercept",
 )
 
 
@@ -44,7 +42,8 @@ _KEYWORDS = (
 class SliceFormat:
     """What all slices of a stack must have in common; the names of the fields stand in messages.
 
-    The Frame of Reference UID is not among it: some de-identification gives each slice of a sound series its own.
+    The Frame of Reference UID is not among it: some de-identification gives each slice of a sound series its own. Nor
+    is the rescale, which may differ from slice to slice: see `mist.ingest.dicom_values.alike`.
     """
 
     rows: int
@@ -55,8 +54,6 @@ class SliceFormat:
     pixel_representation: int
     photometric_interpretation: str
     pixel_spacing: tuple[float, float] | None
-    rescale_slope: float
-    rescale_intercept: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +131,6 @@ def _slice_format(dataset: FileDataset) -> SliceFormat:
     def whole(keyword: str) -> int:
         return int(number(dataset.get(keyword), keyword) or 0)
 
-    slope = number(dataset.get("RescaleSlope"), "RescaleSlope")
     return SliceFormat(
         rows=whole("Rows"),
         columns=whole("Columns"),
@@ -144,8 +140,6 @@ def _slice_format(dataset: FileDataset) -> SliceFormat:
         pixel_representation=whole("PixelRepresentation"),
         photometric_interpretation=text(dataset, "PhotometricInterpretation"),
         pixel_spacing=pixel_spacing_mm(dataset),
-        rescale_slope=1.0 if slope is None else slope,
-        rescale_intercept=number(dataset.get("RescaleIntercept"), "RescaleIntercept") or 0.0,
     )
 
 
@@ -153,9 +147,9 @@ def no_pixels(dataset: FileDataset) -> str:
     """Why an object without pixels is not stored."""
     kind = sop_class_name(dataset)
     return (
-        f"there are no pixels in it: it is {kind}"
+        f"there are no pixels in it: it is {kind}; only images are stored"
         if kind
-        else "there are no pixels in it, and it does not say what it is"
+        else "there are no pixels in it, and it does not say what it is; only images are stored"
     )
 
 
@@ -179,5 +173,6 @@ def require_one_format(headers: Sequence[DicomHeader]) -> None:
             if ours != theirs:
                 what = field.name.replace("_", " ")
                 raise SourceRefused(
-                    f"slices differ in {what}: {ours} in {first.path.name}, {theirs} in {header.path.name}"
+                    f"slices differ in {what}: {ours} in {first.path.name}, {theirs} in {header.path.name}; "
+                    "give each kind a series of its own"
                 )

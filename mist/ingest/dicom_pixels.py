@@ -1,8 +1,9 @@
 """The pixels of a DICOM object, decoded.
 
 The rule: voxels are the stored values, before any rescale, exactly as pydicom's `pixel_array` gives them: signed where
-the object says so; the indices of a palette; RGB for YBR_FULL and YBR_FULL_422, which pydicom converts by default. An
-array of another shape than the header announces is refused.
+the object says so; RGB for YBR_FULL and YBR_FULL_422, which pydicom converts by default. Frames that pydicom does not
+take are decoded by `mist.ingest.dicom_decoders`. Indices into a palette become its colours. An array of another shape
+than the header announces is refused.
 """
 
 from __future__ import annotations
@@ -15,13 +16,19 @@ from pydicom.pixels.utils import pixel_array
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import transfer_syntax
+from mist.ingest.dicom_decoders import decode_frames, decoder_of
 from mist.ingest.dicom_header import DicomHeader, no_pixels
+from mist.ingest.dicom_tables import has_palette, palette_colours
 from mist.ingest.refusal import cause
 from mist.ingest.sample_type import to_voxels
 from mist.volume import Voxels
 
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 """The attributes that hold pixels (PS3.3 C.7.6.3, C.7.6.24, C.7.6.25)."""
+
+
+_ALL_FAILED = "exceptions were raised by all available plugins"
+"""In pydicom's message, before what each decoder said, which is of use to nobody else."""
 
 
 def decode_pixels(dataset: FileDataset, header: DicomHeader) -> Voxels:
@@ -34,16 +41,32 @@ def decode_pixels(dataset: FileDataset, header: DicomHeader) -> Voxels:
     """
     if not any(keyword in dataset for keyword in PIXEL_KEYWORDS):
         raise SourceRefused(no_pixels(dataset))
+    pixels = _decoded(dataset, header.frames)
+    _require_shape(pixels, header)
+    voxels = to_voxels(pixels)  # big-endian objects decode to big-endian arrays
+    return palette_colours(voxels, dataset) if has_palette(dataset) else voxels
+
+
+def _decoded(dataset: FileDataset, frames: int) -> npt.NDArray[Any]:
     syntax = transfer_syntax(dataset)
     if not hasattr(dataset, "file_meta"):
         dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax
+    decode = decoder_of(dataset, syntax)
     try:
-        pixels = pixel_array(dataset)
+        return pixel_array(dataset) if decode is None else decode_frames(dataset, decode, frames)
     except Exception as error:
-        raise SourceRefused(f"its pixels cannot be decoded ({syntax.name}): {cause(error)}") from error
-    _require_shape(pixels, header)
-    return to_voxels(pixels)  # big-endian objects decode to big-endian arrays
+        raise SourceRefused(f"its pixels cannot be decoded ({syntax.name}): {_cause(error)}") from error
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, with the remedy where a message of the decoder's own has none."""
+    if isinstance(error, SourceRefused):
+        return str(error)
+    if isinstance(error, NotImplementedError):
+        return "no decoder here takes this transfer syntax; convert the file to Explicit VR Little Endian"
+    tried = "none of the decoders could read them" if _ALL_FAILED in str(error) else cause(error)
+    return f"the file is damaged, or breaks the standard; export it anew ({tried})"
 
 
 def _require_shape(pixels: npt.NDArray[Any], header: DicomHeader) -> None:

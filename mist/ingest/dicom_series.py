@@ -111,7 +111,7 @@ def _split(slices: Slices) -> list[Slices]:
         without = next(header for header in slices if header not in placed)
         raise SourceRefused(
             f"only {len(placed)} of {len(slices)} slices have a position, an orientation and a pixel spacing; "
-            f"{without.path.name} does not"
+            f"{without.path.name} does not; give those without a series of their own"
         )
     return _by_direction(slices)
 
@@ -135,7 +135,8 @@ def _require_distinct(slices: Slices) -> None:
         other = seen.setdefault(header.sop_uid, header) if header.sop_uid else header
         if other is not header:
             raise SourceRefused(
-                f"{other.path.name} and {header.path.name} are different files of one SOP Instance UID {header.sop_uid}"
+                f"{other.path.name} and {header.path.name} are different files of one SOP Instance UID "
+                f"{header.sop_uid}; remove the wrong one"
             )
 
 

@@ -52,7 +52,8 @@ class Plane:
         if np.abs(errors).max() > DIRECTION_TOLERANCE:
             found = list(self.orientation)
             raise SourceRefused(
-                f"{self.name}: Image Orientation (Patient) is no pair of directions at right angles: {found}"
+                f"{self.name}: Image Orientation (Patient) is no pair of directions at right angles: {found}; "
+                "correct the header"
             )
 
     @property
@@ -92,7 +93,7 @@ def stack_planes(planes: Sequence[Plane]) -> Stack:
     first = planes[0]
     askew = [plane.name for plane in planes if not plane.is_parallel_to(first)]
     if askew:
-        raise SourceRefused(f"slices are not parallel: {first.name} and {askew[0]}")
+        raise SourceRefused(f"slices are not parallel: {first.name} and {askew[0]}; split the series by direction")
     heights = np.array([plane.position_mm for plane in planes]) @ first.normal
     order = tuple(int(place) for place in np.argsort(heights, kind="stable"))
     ordered = [planes[place] for place in order]
@@ -115,7 +116,7 @@ def _require_even(planes: Sequence[Plane], heights: npt.NDArray[np.float64]) -> 
     if steps[nearest] <= POSITION_TOLERANCE_MM:
         raise SourceRefused(
             f"several slices lie in one place (duplicates, time points or echoes in one series): "
-            f"{planes[nearest].name} and {planes[nearest + 1].name}"
+            f"{planes[nearest].name} and {planes[nearest + 1].name}; give each of them a series of its own"
         )
     even = np.linspace(heights[0], heights[-1], len(heights))
     if np.abs(heights - even).max() > POSITION_TOLERANCE_MM:
@@ -130,8 +131,10 @@ def _unevenness(planes: Sequence[Plane], steps: npt.NDArray[np.float64]) -> str:
     multiples = steps / usual
     if np.abs(multiples - np.rint(multiples)).max() * usual <= 2 * POSITION_TOLERANCE_MM:
         missing = round(float(multiples.sum())) - len(steps)
-        return f"{missing} slice{'s are' if missing > 1 else ' is'} missing: {between}, {usual:.4g} mm between others"
-    return f"slice spacing varies from {steps.min():.4g} to {steps.max():.4g} mm: {between}"
+        counted = f"{missing} slice{'s are' if missing > 1 else ' is'} missing"
+        return f"{counted}: {between}, {usual:.4g} mm between others; fetch the whole series again"
+    varies = f"slice spacing varies from {steps.min():.4g} to {steps.max():.4g} mm"
+    return f"{varies}: {between}; split the series where it changes, or resample it"
 
 
 def _require_straight(planes: Sequence[Plane], step_mm: Vector) -> None:
@@ -142,11 +145,13 @@ def _require_straight(planes: Sequence[Plane], step_mm: Vector) -> None:
     if tilt_degrees > TILT_TOLERANCE_DEGREES:
         raise SourceRefused(
             f"the gantry was tilted: slices are shifted by {tilt_degrees:.3g} degrees against their normal, "
-            f"and more than {TILT_TOLERANCE_DEGREES} is not taken"
+            f"and more than {TILT_TOLERANCE_DEGREES} is not taken; resample the series without tilt first"
         )
     places = np.array([plane.position_mm for plane in planes])
     line = places[0] + np.arange(len(planes))[:, None] * step
     distances = np.linalg.norm(places - line, axis=1)
     worst = int(distances.argmax())
     if distances[worst] > POSITION_TOLERANCE_MM:
-        raise SourceRefused(f"slices are shifted sideways: {planes[worst].name} by {distances[worst]:.4g} mm")
+        raise SourceRefused(
+            f"slices are shifted sideways: {planes[worst].name} by {distances[worst]:.4g} mm; split the series"
+        )

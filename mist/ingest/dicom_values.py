@@ -1,42 +1,69 @@
 """What the stored values of a DICOM object mean, and how it wishes to be shown.
 
-The rule: one linear map for a whole volume, or a refusal; never a value that would come back wrong.
+The rule: a volume has one linear map to true values. Where slices or frames have maps of their own, as those of PET
+have, the voxels are the true values instead, in float32, from which each stored value can be had back: a filter that
+mixes slices must find one scale in all of them. What cannot be had back is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 from pydicom import Dataset
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import frame_value, number, text
 from mist.scan import Display
-from mist.volume import Rescale
+from mist.volume import Rescale, Voxels
 
 UNSPECIFIED = "US"
 """Rescale Type of values whose unit nobody knows (PS3.3 C.11.1.1.2)."""
 
 
-def rescale_of(dataset: Dataset, frames: int = 1) -> Rescale:
-    """The map from stored to physical values, which all frames share.
+def rescales_of(dataset: Dataset, frames: int = 1) -> list[Rescale]:
+    """The map from stored to physical values of each frame."""
+    if text(dataset, "Modality") == "RTDOSE":
+        return [_dose_rescale(dataset)] * frames
+    return [_frame_rescale(dataset, frame) for frame in range(frames)]
+
+
+def alike(voxels: Voxels, rescales: Sequence[Rescale]) -> tuple[Voxels, Rescale]:
+    """Voxels that share one map to physical values, and the map.
+
+    Parameters
+    ----------
+    voxels
+        Stored values; the first axis is that of the slices or frames where there are several.
+    rescales
+        The map of each of them.
 
     Raises
     ------
     SourceRefused
-        Frames have different maps, or the map is a lookup table.
+        Maps differ in their unit, or float32 cannot tell all values apart.
     """
-    if dataset.get("ModalityLUTSequence"):
+    first = rescales[0]
+    if all(rescale == first for rescale in rescales):
+        return voxels, first
+    units = sorted({rescale.unit for rescale in rescales})
+    if len(units) > 1:
+        raise SourceRefused(f"slices or frames measure different things ({', '.join(map(repr, units))}); split them")
+    return np.stack([_true_values(*pair) for pair in zip(voxels, rescales, strict=True)]), Rescale(unit=first.unit)
+
+
+def _true_values(stored: Voxels, rescale: Rescale) -> npt.NDArray[np.float32]:
+    """The true values of a slice, which are proven to lead back to the stored ones."""
+    with np.errstate(all="ignore"):  # overflow shows below
+        values = (stored.astype(np.float64) * rescale.slope + rescale.intercept).astype(np.float32)
+        back = np.rint((values.astype(np.float64) - rescale.intercept) / rescale.slope)
+    if stored.dtype.kind == "f" or not np.array_equal(back, stored):
         raise SourceRefused(
-            "its values are mapped by a Modality LUT, which cannot be kept yet: only a linear rescale can"
+            f"slices or frames have different rescales, and {stored.dtype} samples times {rescale.slope:g} plus "
+            f"{rescale.intercept:g} cannot be told apart in float32; store the slices one by one"
         )
-    if text(dataset, "Modality") == "RTDOSE":
-        return _dose_rescale(dataset)
-    first = _frame_rescale(dataset, 0)
-    for frame in range(1, frames):
-        if _frame_rescale(dataset, frame) != first:
-            raise SourceRefused(f"frames 1 and {frame + 1} have different rescale slopes or intercepts")
-    return first
+    return values
 
 
 def _frame_rescale(dataset: Dataset, frame: int) -> Rescale:

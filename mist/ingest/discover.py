@@ -103,7 +103,9 @@ def _identify(file: FoundFile) -> ScanTask | DicomHeader | None:
         return ScanTask(scan_id_of_path(file.relative), kind, (file.path,))
     if is_beside_images(file.path):
         return None
-    raise SourceRefused("an unknown format; DICOM, NIfTI, PNG, JPEG, TIFF and NumPy .npy are taken")
+    raise SourceRefused(
+        "an unknown format; DICOM, NIfTI, PNG, JPEG, TIFF and NumPy .npy are taken: convert it, or leave it out"
+    )
 
 
 def _files(sources: Sequence[str | Path]) -> Iterator[FoundFile]:

@@ -66,7 +66,7 @@ def kind_of(path: Path) -> SourceKind | None:
     Raises
     ------
     SourceRefused
-        It is empty, or one half of a pair of files.
+        It is empty, one half of a pair of files, or compressed and no NIfTI.
     OSError
         It cannot be read.
     """
@@ -76,7 +76,9 @@ def kind_of(path: Path) -> SourceKind | None:
         raise SourceRefused("the file is empty")
     if not head.startswith(_GZIP_MARK):
         return _kind_of_head(head)
-    return SourceKind.NIFTI if _kind_of_head(_unzipped(head)) is SourceKind.NIFTI else None
+    if _kind_of_head(_unzipped(head)) is SourceKind.NIFTI:
+        return SourceKind.NIFTI
+    raise SourceRefused("it is compressed by gzip, which is taken for NIfTI only; unpack it first")
 
 
 def is_beside_images(path: Path) -> bool:

@@ -32,11 +32,13 @@ def refusing(name: str) -> Iterator[None]:
         warnings.simplefilter("ignore")
         try:
             yield
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # a decoder written in Rust panics with what is no Exception
             raise SourceRefused(f"{name}: {cause(error)}") from error
 
 
-def cause(error: Exception) -> str:
+def cause(error: BaseException) -> str:
     """What went wrong, in one line; with the kind of error where that is not one of ours and says more."""
     text = " ".join(str(error).split())
     if len(text) > MAX_CAUSE_CHARACTERS:

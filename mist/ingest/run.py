@@ -7,7 +7,6 @@ the dataset has already is not decoded again, and nothing is committed where not
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as replaced
 from itertools import chain
@@ -55,7 +54,8 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     labels
         A CSV file: see `mist.ingest.labels`. Without one, what the dataset says of labels and masks stays.
     workers
-        Processes, at least 1; as many as there are processor cores if None.
+        Processes, at least 1; as many as there are processor cores if None. 1 is this process, which a decoder that
+        crashes or hangs on a malicious file takes with it: for files that are trusted, and for debugging.
     dry_run
         Read and check everything, store nothing.
     replace
@@ -79,7 +79,7 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     rows = _existing_rows(dataset_url, discovery.tasks)
     tasks = discovery.tasks if labels is not None else [_as_stored(task, rows) for task in discovery.tasks]
     jobs = [_job(bundle, rows, Job(dataset_url, (), {}, replace, dry_run)) for bundle in bundles(tasks)]
-    results = do_jobs(jobs, workers or os.cpu_count() or 1)
+    results = do_jobs(jobs, workers)
     current = ([_relabelled(result, rows) for result in bundle] for bundle in results)
     stored = _committed(current, None if dry_run else dataset_url)
     refused = [_outcome(refusal) for refusal in discovery.refusals]

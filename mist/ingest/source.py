@@ -19,7 +19,7 @@ from mist.scan import Display, canonical_json
 from mist.volume import Volume
 from mist_storage.catalog_row import Label
 
-INGEST_VERSION = 4
+INGEST_VERSION = 5
 """Raised when the same files come to give another scan, so that they are not taken for unchanged."""
 
 

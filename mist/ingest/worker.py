@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mist.errors import SourceRefused
 from mist.ingest.keep import keep_files
+from mist.ingest.limits import Limits, limited
 from mist.ingest.load import load_scan
 from mist.ingest.refusal import refusing
 from mist.ingest.report import ScanOutcome, ScanStatus
@@ -77,8 +78,10 @@ class _Prepared:
         return sum(file.bytes for file in self.files)
 
 
-def do_job(job: Job) -> list[Result]:
+def do_job(job: Job, limits: Limits | None = None) -> list[Result]:
     """Do `job`; what cannot be stored is in the results, one for each task in its order.
+
+    With `limits`, which are for child processes, decoding ends the process that takes more time than they grant.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def do_job(job: Job) -> list[Result]:
         The store failed.
     """
     try:
-        prepared = [_prepare(task, job) for task in job.tasks]
+        prepared = [_prepare(task, job, limits) for task in job.tasks]
         _require_alike([item.scan for item in prepared if item.scan is not None])
         return [_finish(item, job) for item in prepared]
     except (SourceRefused, EncodingFailed) as error:
@@ -108,7 +111,7 @@ def _reason(task: ScanTask, job: Job, reason: str) -> str:
     )
 
 
-def _prepare(task: ScanTask, job: Job) -> _Prepared:
+def _prepare(task: ScanTask, job: Job, limits: Limits | None) -> _Prepared:
     """Read the source of `task`, and decode it unless the dataset has it.
 
     Raises
@@ -126,7 +129,8 @@ def _prepare(task: ScanTask, job: Job) -> _Prepared:
             f"{task.source}: the dataset has scan {task.scan_id!r} from other content; "
             "ask to replace it, or give this source another name"
         )
-    return _Prepared(task, files, load_scan(task, files))
+    with limited(limits, sum(file.bytes for file in files)):
+        return _Prepared(task, files, load_scan(task, files))
 
 
 def _require_alike(scans: Sequence[SourceScan]) -> None:

@@ -41,14 +41,22 @@ def colour_range(colour: Colour, low: int, high: int) -> tuple[int, int]:
     return min(low, -span), max(high, span)
 
 
-def to_differences(planes: Planes) -> Planes:
-    """The planes to be stored for planes of red, green and blue."""
+def stored(planes: Planes, colour: Colour) -> Planes:
+    """The planes to be stored for those of channels."""
+    return _to_differences(planes) if colour is Colour.REVERSIBLE else planes
+
+
+def restored(planes: Planes, colour: Colour) -> Planes:
+    """The inverse of `stored`."""
+    return _from_differences(planes) if colour is Colour.REVERSIBLE else planes
+
+
+def _to_differences(planes: Planes) -> Planes:
     red, green, blue = _channels(planes)
     return _planes(red + 2 * green + blue >> 2, blue - green, red - green)
 
 
-def from_differences(planes: Planes) -> Planes:
-    """The inverse of `to_differences`."""
+def _from_differences(planes: Planes) -> Planes:
     brightness, blue_less, red_less = _channels(planes)
     green = brightness - (blue_less + red_less >> 2)
     return _planes(red_less + green, green, blue_less + green)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mist.blocks import LOW_PASS, Block, BlockLayout, scatter
-from mist.colour import Colour, colour_for, colour_range, from_differences, to_differences
+from mist.colour import Colour, colour_for, colour_range, restored, stored
 from mist.errors import InvalidRequest
 from mist.plan import Plan
 from mist.pyramid import Triple
@@ -53,18 +53,18 @@ def stored_planes(volume: Volume) -> StoredPlanes:
     colour = colour_for(plane_counts(volume.axes, volume.voxels.shape)[1], samples.low, samples.high)
     dtype = coefficient_dtype(*colour_range(colour, samples.low, samples.high))
     planes = np.ascontiguousarray(to_planes(integers, volume.axes), dtype)
-    return StoredPlanes(to_differences(planes) if colour is Colour.REVERSIBLE else planes, samples, colour)
+    return StoredPlanes(stored(planes, colour), samples, colour)
 
 
 def decompose(planes: Coefficients, layout: BlockLayout, wavelet: Wavelet) -> dict[int, Bands]:
     """The subbands to be stored for each level, from voxels (planes, z, y, x)."""
-    stored: dict[int, Bands] = {}
+    cut: dict[int, Bands] = {}
     for level, axes in enumerate(layout.pyramid.halved):
         bands = forward(planes, axes, wavelet)
         planes = bands.pop(LOW_PASS)
-        stored[level] = bands
-    stored[layout.pyramid.coarsest] = {LOW_PASS: planes}
-    return stored
+        cut[level] = bands
+    cut[layout.pyramid.coarsest] = {LOW_PASS: planes}
+    return cut
 
 
 class Reconstruction:
@@ -113,7 +113,7 @@ class Reconstruction:
         if self._low is None:
             raise InvalidRequest("no level has been read yet")
         header, plan = self._header, self._plan
-        integers = from_differences(self._low) if header.colour is Colour.REVERSIBLE else self._low
+        integers = restored(self._low, header.colour)
         if self._level == plan.level:
             integers, geometry = resample(integers, plan, header), plan.geometry
         else:

@@ -14,11 +14,12 @@ import numpy as np
 
 from mist.blocks import LOW_PASS, BlockLayout, block_shape_for, gather
 from mist.codec import encode_block
+from mist.colour import Colour, restored, stored
 from mist.pyramid import Pyramid
-from mist.reconstruct import decompose
-from mist.samples import SampleMap, to_integers
-from mist.volume import Volume, plane_counts, to_planes
-from mist.wavelet import Coefficients, Wavelet, coefficient_dtype, forward
+from mist.reconstruct import decompose, stored_planes
+from mist.samples import SampleMap
+from mist.volume import Volume
+from mist.wavelet import Coefficients, Wavelet, forward
 from mist_eval.fidelity import lanczos_subsample, psnr
 
 
@@ -32,12 +33,15 @@ class IntegerVolume:
         int32 or int64, (planes, z, y, x).
     samples
         How they hold the volume's samples.
+    colour
+        How channels would be held as planes; `planes` are the channels themselves.
     layout
         Levels and blocks.
     """
 
     planes: Coefficients
     samples: SampleMap
+    colour: Colour
     layout: BlockLayout
 
     @classmethod
@@ -49,12 +53,10 @@ class IntegerVolume:
         SourceRefused
             Its samples cannot be held exactly: see `mist.samples.to_integers`.
         """
-        integers, samples = to_integers(volume.voxels)
+        planes, samples, colour = stored_planes(volume)
         pyramid = Pyramid.for_spacing(volume.spatial_shape, volume.geometry.spacing)
-        frames, channels = plane_counts(volume.axes, volume.voxels.shape)
-        layout = BlockLayout(pyramid, frames * channels, block_shape_for(volume.axes, pyramid))
-        dtype = coefficient_dtype(samples.low, samples.high)
-        return cls(np.ascontiguousarray(to_planes(integers, volume.axes), dtype), samples, layout)
+        layout = BlockLayout(pyramid, len(planes), block_shape_for(volume.axes, pyramid))
+        return cls(restored(planes, colour), samples, colour, layout)
 
     @property
     def slices(self) -> list[Coefficients]:
@@ -63,7 +65,7 @@ class IntegerVolume:
 
     def level_bytes(self, wavelet: Wavelet) -> list[int]:
         """What each level takes with all coarser ones, by `wavelet`, full resolution first."""
-        bands = decompose(self.planes, self.layout, wavelet)
+        bands = decompose(stored(self.planes, self.colour), self.layout, wavelet)
         own = [
             sum(len(encode_block(block)) for _, block in gather(self.layout, level, bands[level]))
             for level in self.layout.levels
@@ -72,10 +74,10 @@ class IntegerVolume:
 
     def level_voxels(self, wavelet: Wavelet) -> Iterator[Coefficients]:
         """Each level by `wavelet`, clamped as it is delivered, level 1 first."""
-        low = self.planes
+        low = stored(self.planes, self.colour)
         for axes in self.layout.pyramid.halved:
             low = forward(low, axes, wavelet)[LOW_PASS]
-            yield np.clip(low, self.samples.low, self.samples.high)
+            yield np.clip(restored(low, self.colour), self.samples.low, self.samples.high)
 
     def level_psnr(self, wavelets: Sequence[Wavelet]) -> list[Mapping[str, float]]:
         """How true each level is, level 1 first: PSNR in decibels by the wavelet's name.

@@ -15,6 +15,7 @@ import numpy as np
 from mist.block_table import table_entry, walk_blocks
 from mist.blocks import LOW_PASS, scatter
 from mist.codec import BlockCorrupt, decode_block
+from mist.colour import restored
 from mist.errors import ObjectNotFound, ScanCorrupt
 from mist.scan import ScanHeader
 from mist.wavelet import Bands, Coefficients, inverse
@@ -177,7 +178,7 @@ def _voxels(header: ScanHeader, blocks: Blocks) -> Coefficients:
     for level in range(pyramid.coarsest - 1, -1, -1):
         bands = _bands(header, level, blocks)
         low = inverse({**bands, LOW_PASS: low}, pyramid.halved[level], header.lifting)
-    return low
+    return restored(low, header.colour)
 
 
 def _bands(header: ScanHeader, level: int, blocks: Blocks) -> Bands:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mist.colour import Colour, colour_for, colour_range, from_differences, to_differences
+from mist.colour import Colour, colour_for, colour_range, restored, stored
 from mist.errors import InvalidRequest
 from mist.geometry import geometry_from_spacing
 from mist.request import Request
@@ -25,17 +25,17 @@ def picture(*, is_grey: bool = False, dtype: type[np.integer] = np.uint8) -> Vol
 @pytest.mark.parametrize(("low", "high"), [(0, 255), (-300, 200), (0, 65535)])
 def test_differences_are_colours_again_and_stay_in_their_range(low: int, high: int) -> None:
     planes = RNG.integers(low, high, (6, 2, 5, 7), dtype=np.int32, endpoint=True)
-    stored = to_differences(planes)
-    np.testing.assert_array_equal(from_differences(stored), planes)
+    differences = stored(planes, Colour.REVERSIBLE)
+    np.testing.assert_array_equal(restored(differences, Colour.REVERSIBLE), planes)
     least, most = colour_range(Colour.REVERSIBLE, low, high)
-    assert least <= stored.min()
-    assert stored.max() <= most
+    assert least <= differences.min()
+    assert differences.max() <= most
 
 
 def test_the_planes_are_those_of_jpeg_2000() -> None:
     red, green, blue = 200, 100, 31
-    stored = to_differences(np.array([red, green, blue], np.int32).reshape(3, 1, 1, 1))
-    assert stored.ravel().tolist() == [(red + 2 * green + blue) // 4, blue - green, red - green]
+    differences = stored(np.array([red, green, blue], np.int32).reshape(3, 1, 1, 1), Colour.REVERSIBLE)
+    assert differences.ravel().tolist() == [(red + 2 * green + blue) // 4, blue - green, red - green]
 
 
 @pytest.mark.parametrize(("channels", "high"), [(1, 255), (4, 255), (3, 2**17)])

@@ -161,8 +161,8 @@ def _unmount(folder: Path) -> None:
 
 @pytest.fixture
 def full_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of 64 KiB."""
-    if not _mounted(tmp_path, "size=64k"):
+    """A folder on a disk of 128 KiB."""
+    if not _mounted(tmp_path, "size=128k"):
         pytest.skip("only root can mount a small disk")
     yield tmp_path
     _unmount(tmp_path)

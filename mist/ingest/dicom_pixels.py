@@ -8,10 +8,12 @@ than the header announces is refused.
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import numpy.typing as npt
 from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.encaps import parse_basic_offsets, parse_fragments
 from pydicom.pixels.utils import pixel_array
 
 from mist.errors import SourceRefused
@@ -54,9 +56,21 @@ def _decoded(dataset: FileDataset, frames: int) -> npt.NDArray[Any]:
     dataset.file_meta.TransferSyntaxUID = syntax
     decode = decoder_of(dataset, syntax)
     try:
+        _require_fragments(dataset, frames)
         return pixel_array(dataset) if decode is None else decode_frames(dataset, decode, frames)
     except Exception as error:
         raise SourceRefused(f"its pixels cannot be decoded ({syntax.name}): {_cause(error)}") from error
+
+
+def _require_fragments(dataset: FileDataset, frames: int) -> None:
+    """Refuse encoded pixels in fewer pieces than frames (PS3.5 A.4), before a decoder takes one frame for several."""
+    if "PixelData" not in dataset or not dataset["PixelData"].is_undefined_length:
+        return
+    stream = BytesIO(dataset.PixelData)
+    parse_basic_offsets(stream)
+    pieces, _ = parse_fragments(stream)
+    if pieces < frames:
+        raise SourceRefused(f"the header says {frames} frames, and there are only {pieces}; export the file anew")
 
 
 def _cause(error: Exception) -> str:

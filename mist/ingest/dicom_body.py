@@ -20,6 +20,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from mist.ingest.body import Body, FileSheets
 from mist.ingest.dicom_dataset import text, transfer_syntax
+from mist.ingest.dicom_tables import has_palette
 from mist.kept_wrapping import Wrapping, dataset_start, inflated_dicom, meta_elements
 
 _TAGS = {"PixelData": 0x7FE00010, "FloatPixelData": 0x7FE00008, "DoubleFloatPixelData": 0x7FE00009}
@@ -64,10 +65,17 @@ def dicom_body(data: bytes, sheets: FileSheets) -> Body | None:
         return None if inflated is None else _native(inflated, Wrapping.DEFLATED_DICOM, dataset, start, sheets)
     if not syntax.is_encapsulated:
         return _native(data, Wrapping.NONE, dataset, 0, sheets)
-    body = _decapsulated(data, dataset, sheets)
+    body = _decapsulated(data, dataset, sheets) if _are_stored_values(data, sheets) else None
     if body is None or not _shows(body, sheets):
         return None
     return _native(body, Wrapping.DECAPSULATED_DICOM, dcmread(io.BytesIO(body)), 0, sheets)
+
+
+def _are_stored_values(data: bytes, sheets: FileSheets) -> bool:
+    """Whether the scan's voxels are what Pixel Data holds, not colours or true values that were made of it."""
+    dataset = dcmread(io.BytesIO(data), force=True, stop_before_pixels=True)  # asking changes a data set
+    is_mapped = has_palette(dataset) or bool(dataset.get("ModalityLUTSequence"))
+    return not is_mapped and sheets.all.dtype.kind != "f"
 
 
 def _native(body: bytes, wrapping: Wrapping, dataset: FileDataset, start: int, sheets: FileSheets) -> Body:

@@ -9,11 +9,13 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pydicom
 import pytest
 from PIL import Image
 
 from mist.delivery.source_files import GivenFile, give_back
+from mist.ingest.dicom import read_dicom
 from mist.ingest.discover import discover
 from mist.ingest.run import ingest
 from mist.kept_wrapping import Wrapping
@@ -84,8 +86,16 @@ def assert_came_back(file: GivenFile, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's, of headers that break the standard
         ours, theirs = pydicom.dcmread(file.path), pydicom.dcmread(io.BytesIO(path.read_bytes()))
-        np.testing.assert_array_equal(ours.pixel_array, theirs.pixel_array, err_msg=path.name)
+        np.testing.assert_array_equal(ours.pixel_array, pixels_of(theirs, path), err_msg=path.name)
         if file.wrapping is Wrapping.DECAPSULATED_DICOM:
             for dataset in (ours, theirs):
                 drop_what_compression_says(dataset)
         assert ours == theirs, path.name
+
+
+def pixels_of(dataset: pydicom.FileDataset, path: Path) -> npt.NDArray[np.generic]:
+    """The pixels of a compressed file: pydicom's, or those that were stored where pydicom has no decoder."""
+    try:
+        return dataset.pixel_array
+    except (NotImplementedError, RuntimeError):
+        return read_dicom([path]).volume.voxels

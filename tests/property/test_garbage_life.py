@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mist_storage.catalog import commit_to
 from mist_storage.garbage import find_garbage, remove_garbage
-from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON, scan_key
+from mist_storage.keys import BLOCKS, KEPT, SOURCE, ZARR_JSON, scan_key
 from mist_storage.withdrawal import carry_out, plan_withdrawal
 from tests.faulty_store import ClockedStore
 from tests.stored_scan import ScanAtRest, catalog_row, memory_store, rows_by_version, stored, tiny
@@ -20,7 +20,7 @@ GRACE_HOURS = 24
 
 NAMES = st.sampled_from("abc")
 SEEDS = st.integers(0, 2)
-OBJECTS = (BLOCKS, SOURCE, ZARR_JSON)
+OBJECTS = (BLOCKS, KEPT, SOURCE, ZARR_JSON)
 
 _SCANS: dict[tuple[str, int], ScanAtRest] = {}
 

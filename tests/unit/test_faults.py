@@ -18,7 +18,7 @@ from mist_storage.catalog import commit_to
 from mist_storage.catalog_files import parsed_file
 from mist_storage.delta_log import read_log
 from mist_storage.garbage import find_garbage, remove_garbage
-from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON, scan_folder
+from mist_storage.keys import BLOCKS, KEPT, SOURCE, ZARR_JSON, scan_folder
 from mist_storage.store import ObjectStore, WritableStore, open_store
 from mist_storage.verify import verify_scan
 from mist_storage.withdrawal import carry_out, plan_withdrawal, withdrawals
@@ -68,7 +68,7 @@ def acts(scan: ScanAtRest) -> dict[str, Act]:
 
     def ingest(store: WritableStore) -> None:
         """Write a scan that takes the place of another, and commit it."""
-        for name in (BLOCKS, SOURCE, ZARR_JSON):
+        for name in (BLOCKS, KEPT, SOURCE, ZARR_JSON):
             store.put(scan.key(name), scan.object(name))
         commit_to(store, [catalog_row(scan.stored, {"age": 2, "site": "x"})])
 
@@ -100,7 +100,7 @@ def scans_that_are_whole(store: WritableStore) -> State:
     state = rows_by_version(store)
     for version in state:
         for scan_id, digest in version.items():
-            assert len([*store.list(f"{scan_folder(scan_id)}/{digest}")]) == 3, (scan_id, digest)
+            assert len([*store.list(f"{scan_folder(scan_id)}/{digest}")]) == 4, (scan_id, digest)
     return state
 
 

@@ -170,6 +170,23 @@ def test_compressed_pixels_come_back_uncompressed_with_the_whole_header(
     assert found.has_voxels
 
 
+def test_compressed_indices_of_a_palette_come_back_byte_for_byte(tmp_path: Path) -> None:
+    palette: dict[str, object] = {}
+    for name in ("Red", "Green", "Blue"):
+        palette[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, 8]
+        palette[f"{name}PaletteColorLookupTableData"] = noise(256, dtype="uint8", top=256).tobytes()
+    indices = image(noise(48, 66, dtype="uint8", top=256))
+    indices.PhotometricInterpretation = "PALETTE COLOR"
+    for keyword, value in palette.items():
+        setattr(indices, keyword, value)
+    path = save(indices, tmp_path / "a.dcm")
+    dataset = pydicom.dcmread(path)
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    dataset.save_as(path)
+    found = only_kept(path)
+    assert (found.file.wrapping, found.back) == (Wrapping.NONE, path.read_bytes())
+
+
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # rtdose_rle.dcm has a UID with a leading zero
 @pytest.mark.parametrize(
     "name",

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mist.blocks import LOW_PASS, Block, BlockLayout, scatter
+from mist.blocks import LOW_PASS, Block, BlockLayout, block_shape_for, scatter
 from mist.colour import Colour, colour_for, colour_range, restored, stored
 from mist.errors import InvalidRequest
 from mist.plan import Plan
-from mist.pyramid import Triple
+from mist.pyramid import Pyramid, Triple
 from mist.resample import resample
 from mist.samples import SampleMap, from_integers, to_integers
 from mist.scan import ScanHeader
@@ -39,10 +39,12 @@ class StoredPlanes(NamedTuple):
     """How samples are held as integers."""
     colour: Colour
     """How channels are held as planes."""
+    layout: BlockLayout
+    """The levels and blocks that suit the volume."""
 
 
 def stored_planes(volume: Volume) -> StoredPlanes:
-    """The planes of `volume`.
+    """The planes of `volume`, and how they are to be cut.
 
     Raises
     ------
@@ -53,7 +55,9 @@ def stored_planes(volume: Volume) -> StoredPlanes:
     colour = colour_for(plane_counts(volume.axes, volume.voxels.shape)[1], samples.low, samples.high)
     dtype = coefficient_dtype(*colour_range(colour, samples.low, samples.high))
     planes = np.ascontiguousarray(to_planes(integers, volume.axes), dtype)
-    return StoredPlanes(stored(planes, colour), samples, colour)
+    pyramid = Pyramid.for_spacing(volume.spatial_shape, volume.geometry.spacing)
+    layout = BlockLayout(pyramid, len(planes), block_shape_for(volume.axes, pyramid))
+    return StoredPlanes(stored(planes, colour), samples, colour, layout)
 
 
 def decompose(planes: Coefficients, layout: BlockLayout, wavelet: Wavelet) -> dict[int, Bands]:

@@ -13,7 +13,7 @@ import numpy as np
 from mist.codec import decode_block, encode_block
 from mist.codec.block_decoder import decode_into
 from mist.codec.block_encoder import encode
-from mist.wavelet import IMAGE_WAVELET, forward, inverse, wavelet_named
+from mist.wavelet import IMAGE_WAVELET, band_names, forward, inverse, wavelet_named
 
 EMPTY_BLOCK = b"\1\0"
 """Decodes to zeros: what a loop does with its arguments does not matter for compiling it."""
@@ -31,8 +31,7 @@ def warm_up(*, to_encode: bool) -> None:
     """Compile the decoder, or if so asked the encoder too, or take them from the cache."""
     wavelet, voxels = wavelet_named(IMAGE_WAVELET), np.zeros((1, 2, 2, 2), np.int32)
     decode_block(EMPTY_BLOCK, voxels.dtype, (2, 2, 2))
-    names = ("", "x", "y", "yx", "z", "zx", "zy", "zyx")
-    inverse({name: np.zeros((1, 1, 1, 1), np.int32) for name in names}, "zyx", wavelet)
+    inverse({name: np.zeros((1, 1, 1, 1), np.int32) for name in ("", *band_names("zyx"))}, "zyx", wavelet)
     if to_encode:
         forward(voxels, "zyx", wavelet)
         encode_block(voxels[0])

@@ -51,10 +51,8 @@ def encode_scan(
     block_shape: Triple | None = None,
 ) -> EncodedScan:
     """`volume` as it would be stored; the levels and blocks that MIST would choose, unless given."""
-    spacing = volume.geometry.spacing
-    shape = volume.spatial_shape
-    pyramid = Pyramid.for_spacing(shape, spacing) if halved is None else Pyramid(shape, halved)
-    planes, samples, colour = stored_planes(volume)
+    planes, samples, colour, usual = stored_planes(volume)
+    pyramid = usual.pyramid if halved is None else Pyramid(volume.spatial_shape, halved)
     layout = BlockLayout(pyramid, len(planes), block_shape or block_shape_for(volume.axes, pyramid))
     stored = decompose(planes, layout, wavelet_named(wavelet))
     encoded = {level: [encode_block(c) for _, c in gather(layout, level, stored[level])] for level in layout.levels}

@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from mist.blocks import LOW_PASS, BlockLayout, block_shape_for, gather
+from mist.blocks import LOW_PASS, BlockLayout, gather
 from mist.codec import encode_block
 from mist.colour import Colour, restored, stored
 from mist.pyramid import Pyramid
@@ -53,9 +53,7 @@ class IntegerVolume:
         SourceRefused
             Its samples cannot be held exactly: see `mist.samples.to_integers`.
         """
-        planes, samples, colour = stored_planes(volume)
-        pyramid = Pyramid.for_spacing(volume.spatial_shape, volume.geometry.spacing)
-        layout = BlockLayout(pyramid, len(planes), block_shape_for(volume.axes, pyramid))
+        planes, samples, colour, layout = stored_planes(volume)
         return cls(restored(planes, colour), samples, colour, layout)
 
     @property

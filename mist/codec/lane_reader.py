@@ -22,10 +22,17 @@ from mist.codec.lanes import (
     tile_of,
 )
 from mist.codec.simd import WIDTH, any_of, choose, gather, load, store
-from mist.codec.tables import CODE_MASK, ESCAPED_BITS, FREQUENCY_BITS, FREQUENCY_MASK, FREQUENCY_SHIFT, OFFSET_SHIFT
+from mist.codec.tables import (
+    CODE_MASK,
+    ESCAPED_BITS,
+    ESCAPED_FREQUENCY,
+    FREQUENCY_BITS,
+    FREQUENCY_MASK,
+    FREQUENCY_SHIFT,
+    OFFSET_SHIFT,
+)
 from mist.codec.tokens import CODES, DIRECT, ESCAPE_CODE, LONG, RAW_BITS, TOKEN_OF, TOKENS, number_of
 
-_ESCAPED_FREQUENCY = np.uint32(1 << (FREQUENCY_BITS - ESCAPED_BITS))
 _ESCAPED_SHIFT = np.uint32(FREQUENCY_BITS - ESCAPED_BITS)
 
 
@@ -159,7 +166,7 @@ def _read_row_together(data, fronts, states, table, sums, weights, codes, begin)
 def _escaped(state):
     """The token behind an escape, which need not be one, and the state after it."""
     slot = state & SLOT_MASK
-    after = _ESCAPED_FREQUENCY * (state >> STATE_SHIFT) + (slot & (_ESCAPED_FREQUENCY - np.uint32(1)))
+    after = ESCAPED_FREQUENCY * (state >> STATE_SHIFT) + (slot & (ESCAPED_FREQUENCY - np.uint32(1)))
     return np.int64(slot >> _ESCAPED_SHIFT), np.uint32(after)
 
 

@@ -11,10 +11,8 @@ import numpy as np
 
 from mist.codec.context import COLUMNS_BEFORE, COLUMNS_OUTSIDE, CONTEXTS, close_row, context_of, open_row
 from mist.codec.lanes import LOWEST_STATE, STATE_BYTES, STATE_SHIFT, WORD_BITS, tile_of
-from mist.codec.tables import ESCAPED_BITS, FREQUENCY_BITS, SYMBOL_OF, SYMBOLS
+from mist.codec.tables import ESCAPED_FREQUENCY, FREQUENCY_BITS, SYMBOL_OF, SYMBOLS
 from mist.codec.tokens import CODES, DIRECT, RAW_BITS, TOKEN_OF, token_of
-
-_ESCAPED_FREQUENCY = np.uint32(1 << (FREQUENCY_BITS - ESCAPED_BITS))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -130,7 +128,7 @@ def write_words(codes, events, ranges, escapes, words):
                     i = np.uint64(end - lanes + lane)
                     span = ranges[found[i]]
                     if span == 0:
-                        token = np.uint32(TOKEN_OF[row[i]]) * _ESCAPED_FREQUENCY << np.uint32(16) | _ESCAPED_FREQUENCY
+                        token = np.uint32(TOKEN_OF[row[i]]) * ESCAPED_FREQUENCY << np.uint32(16) | ESCAPED_FREQUENCY
                         states[lane], counts[lane] = _put_symbol(states[lane], token, words[lane], counts[lane])
                         span = escapes[found[i] // SYMBOLS]
                     states[lane], counts[lane] = _put_symbol(states[lane], span, words[lane], counts[lane])

@@ -30,6 +30,9 @@ ESCAPE: Final = LONG
 ESCAPED_BITS: Final = 7
 """After an escape comes the token itself, all of 128 equally likely."""
 
+ESCAPED_FREQUENCY: Final = np.uint32(1 << (FREQUENCY_BITS - ESCAPED_BITS))
+"""The frequency of each of these tokens."""
+
 SYMBOL_OF: Final = np.full(256, ESCAPE, np.uint8)
 """The symbol of each code."""
 SYMBOL_OF[CODES[:LONG]] = np.arange(LONG)

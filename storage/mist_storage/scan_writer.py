@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mist.block_table import table_entry
-from mist.blocks import BlockLayout, block_shape_for, gather
+from mist.blocks import BlockLayout, gather
 from mist.codec import Json, encode_block
 from mist.errors import MistError
-from mist.pyramid import Pyramid
 from mist.reconstruct import decompose, stored_planes
 from mist.request import Request
 from mist.scan import Display, ScanHeader, StoredLevel, canonical_json
@@ -63,9 +62,7 @@ def encode_scan(volume: Volume, wavelet: str = IMAGE_WAVELET, display: Display |
     SourceRefused
         Its samples cannot be held exactly: see `mist.samples.to_integers`.
     """
-    planes, samples, colour = stored_planes(volume)
-    pyramid = Pyramid.for_spacing(volume.spatial_shape, volume.geometry.spacing)
-    layout = BlockLayout(pyramid, len(planes), block_shape_for(volume.axes, pyramid))
+    planes, samples, colour, layout = stored_planes(volume)
     by_level = _encoded_blocks(planes, layout, wavelet)
     header = ScanHeader(
         axes=volume.axes,
@@ -76,7 +73,7 @@ def encode_scan(volume: Volume, wavelet: str = IMAGE_WAVELET, display: Display |
         rescale=volume.rescale,
         display=display or Display(),
         wavelet=wavelet,
-        halved=pyramid.halved,
+        halved=layout.pyramid.halved,
         block_shape=layout.block_shape,
         levels=_stored_levels(by_level),
     )

@@ -101,10 +101,12 @@ class Geometry:
 
     def subsampled(self, steps: tuple[int, int, int]) -> Self:
         """The geometry of every `steps`-th voxel along (z, y, x): the origin stays, the columns grow."""
-        return self._indexed_by(np.diag([*map(float, steps), 1.0]))
+        return self if steps == (1, 1, 1) else self._indexed_by(np.diag([*map(float, steps), 1.0]))
 
     def cropped(self, start: tuple[int, int, int]) -> Self:
         """The geometry of the region that begins at voxel `start`, in order (z, y, x)."""
+        if start == (0, 0, 0):
+            return self
         shift = np.eye(4)
         shift[:3, 3] = start
         return self._indexed_by(shift)

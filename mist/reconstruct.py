@@ -13,21 +13,22 @@ from typing import NamedTuple
 import numpy as np
 
 from mist.blocks import LOW_PASS, Block, BlockLayout, block_shape_for, scatter
+from mist.codec import Table
 from mist.colour import Colour, colour_for, colour_range, restored, stored
 from mist.errors import InvalidRequest
 from mist.plan import Plan
-from mist.pyramid import Pyramid, Triple
+from mist.pyramid import Pyramid
 from mist.resample import resample
 from mist.samples import SampleMap, from_integers, to_integers
 from mist.scan import ScanHeader
 from mist.scratch import scratch_for
 from mist.volume import Volume, from_planes, plane_counts, to_planes
 from mist.wavelet import Bands, Coefficients, Room, Run, Wavelet, coefficient_dtype, forward, inverse
-from mist.windows import LevelPart, Placement, level_part
+from mist.windows import LevelPart, level_part
 
-Fill = Callable[[Block, Coefficients, Triple, Triple], None]
-"""Writes the coefficients of a block, its padding left out, to the box [start, stop) of an array (z, y, x): all of
-them, or it raises. It may be called from several threads."""
+Fill = Callable[[slice, Coefficients, Table], None]
+"""Decodes the blocks of a slice of those that are wanted into an array of one axis, to the places that the table says:
+all of them, or it raises. It may be called from several threads. See `mist.codec.decode_blocks_into`."""
 
 
 class StoredPlanes(NamedTuple):
@@ -90,12 +91,12 @@ class Reconstruction:
         """The level that has been reached; one more than the coarsest before the first `refine`."""
         return self._level
 
-    def wanted(self, level: int) -> list[Block]:
+    def wanted(self, level: int) -> tuple[Block, ...]:
         """The blocks of `level` that its window is made from, in order of storage."""
-        return [placement.block for placement in self._part(level).placements]
+        return self._part(level).blocks
 
     def refine(self, fill: Fill, run: Run = map) -> None:
-        """Go one level finer; `fill` is called, by `run`, for each block that `wanted` names for it.
+        """Go one level finer; `fill` is called, by `run`, until it was for all blocks that `wanted` names for it.
 
         Whatever `fill` raises is raised; nothing is ever filled in for a block that it cannot give.
         """
@@ -139,26 +140,18 @@ class Reconstruction:
     def _assembled(self, level: int, fill: Fill, run: Run) -> Bands:
         """The parts of the subbands of `level` that the plan needs, from its blocks."""
         part = self._part(level)
-        bands: Bands = {
-            band: self._scratch.empty(f"band {band}", (self._layout.planes, *shape), self._header.coefficients)
-            for band, shape in part.shapes.items()
-        }
-        deque(run(lambda placement: _place(placement, bands[placement.block.band], fill), part.placements), maxlen=0)
+        name = "bands" if LOW_PASS not in part.bands else "low-pass"  # which the next level is made from
+        held = self._scratch.empty(name, (part.size,), self._header.coefficients)
+        deque(run(lambda chunk: fill(chunk, held, part.places[chunk]), part.chunks), maxlen=0)
+        bands: Bands = {band: held[one.first : one.last].reshape(one.shape) for band, one in part.bands.items()}
+        for loose in part.loose:
+            z, y, x = (b - a for a, b in zip(loose.block.start, loose.block.stop, strict=True))
+            values = held[loose.first : loose.first + z * y * x].reshape(z, y, x)
+            band = loose.block.band
+            scatter(loose.block, values, bands[band], part.bands[band].origin)
         return bands
 
     def _room(self, level: int) -> Room:
         """Where the array of `level` goes: not to where that of the coarser one is, from which it is made."""
         name = f"level {level % 2}"
         return lambda shape, dtype: self._scratch.empty(name, shape, dtype)
-
-
-def _place(placement: Placement, band: Coefficients, fill: Fill) -> None:
-    """Fill what of a block lies in `band`, what is needed of its subband: in place where all of it does."""
-    block, start, stop = placement.block, placement.start, placement.stop
-    if placement.inside:
-        fill(block, band[block.plane], start, stop)
-        return
-    z, y, x = (b - a for a, b in zip(start, stop, strict=True))
-    part = np.empty((z, y, x), band.dtype)
-    fill(block, part, (0, 0, 0), (z, y, x))
-    scatter(block, part, band, placement.origin)

@@ -149,12 +149,13 @@ def forward(coefficients: Coefficients, axes: str, wavelet: Wavelet) -> Bands:
     An axis of length n gives a low-pass half of ceil(n / 2) and a high-pass half of floor(n / 2) samples.
     """
     whole, table = np.ascontiguousarray(coefficients), _table(wavelet.steps, sign=1)
-    bands = {name: np.empty(_band_shape(whole.shape, name, axes), whole.dtype) for name in _EVERY_BAND}
-    for first, quarters in enumerate(_quarters(bands)):
-        split_slices(quarters, whole, (first, 1 + ("z" in axes)), table)
-    for low, high in zip(*_quarters(bands), strict=True):
-        lift(_stack(low), _stack(high), table)
-    return {name: bands[name] for name in ("", *band_names(axes))}
+    bands = {name: np.empty(_band_shape(whole.shape, name, axes), whole.dtype) for name in ("", *band_names(axes))}
+    halves = _halves(bands, whole.shape, axes)
+    for first, quarters in enumerate(halves):
+        split_slices(quarters, whole, (first, len(halves)), table)
+    for pair in _along_z(halves):
+        lift(*pair, table)
+    return bands
 
 
 def inverse(bands: Bands, axes: str, wavelet: Wavelet, run: Run = map, room: Room = np.empty) -> Coefficients:
@@ -165,14 +166,9 @@ def inverse(bands: Bands, axes: str, wavelet: Wavelet, run: Run = map, room: Roo
     the array for what comes back.
     """
     whole, table = room(_whole_shape(bands, axes), bands[""].dtype), _table(wavelet.steps[::-1], sign=-1)
-    missing = {
-        name: np.empty(_band_shape(whole.shape, name, axes), whole.dtype) for name in _EVERY_BAND if name not in bands
-    }
-    spent = {name: np.ascontiguousarray(band) for name, band in (bands | missing).items()}
-    pairs = list(zip(*_quarters(spent), strict=True))
-    deque(run(lambda pair: lift(_stack(pair[0]), _stack(pair[1]), table), pairs), maxlen=0)
-    step = 1 + ("z" in axes)
-    slabs = [slab for first, quarters in enumerate(_quarters(spent)) for slab in _slabs(quarters, first, step)]
+    halves = _halves(bands, whole.shape, axes)
+    deque(run(lambda pair: lift(*pair, table), _along_z(halves)), maxlen=0)
+    slabs = [slab for first, quarters in enumerate(halves) for slab in _slabs(quarters, first, len(halves))]
     deque(run(lambda slab: merge_slices(slab[0], whole[slab[2]], slab[1], table), slabs), maxlen=0)
     return whole
 
@@ -187,8 +183,6 @@ def band_names(axes: str) -> tuple[str, ...]:
 
 _SLAB_SLICES = 8
 """Slices that one thread merges at a time."""
-
-_EVERY_BAND = ("", *band_names("zyx"))
 
 
 def _band_shape(shape: Sequence[int], name: str, axes: str) -> tuple[int, ...]:
@@ -206,10 +200,22 @@ def _whole_shape(bands: Bands, axes: str) -> tuple[int, ...]:
     return planes, *(low + (bands[axis].shape[at] if axis in axes else 0) for at, (axis, low) in named)
 
 
-def _quarters(bands: Bands) -> tuple[Quarters, Quarters]:
-    """The four subbands that are low-pass along z, and the four that are high-pass."""
-    low, high = (tuple(bands[along_z + name] for name in ("", *band_names("yx"))) for along_z in ("", "z"))
-    return low, high
+def _halves(bands: Bands, shape: Sequence[int], axes: str) -> list[Quarters]:
+    """The four subbands that are low-pass along z, and where z is halved the four that are high-pass; C order.
+
+    A subband that an array of `shape` does not have when it is halved along `axes` is empty.
+    """
+    dtype = bands[""].dtype
+
+    def quarter(name: str) -> Coefficients:
+        return np.ascontiguousarray(bands[name]) if name in bands else np.empty(_band_shape(shape, name, axes), dtype)
+
+    return [tuple(quarter(z + name) for name in ("", *band_names("yx"))) for z in ("", "z") if z in axes]
+
+
+def _along_z(halves: Sequence[Quarters]) -> list[tuple[Lines, Lines]]:
+    """The pairs of subbands to be lifted along z: none where z is not halved."""
+    return [(_stack(low), _stack(high)) for low, high in zip(*halves, strict=True)] if len(halves) > 1 else []
 
 
 def _slabs(quarters: Quarters, first: int, step: int) -> Iterator[tuple[Quarters, Places, slice]]:

@@ -1,59 +1,87 @@
 """What of each level, subband and block must be rebuilt to have a box of one level.
 
-The rule: boxes and nothing else. Scans of one shape that are read alike, as those of a dataset are, have the same
+The rule: boxes and places, no values. Scans of one shape that are read alike, as those of a dataset are, have the same
 answers, so the latest ones are kept.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from types import MappingProxyType
 
 from mist.blocks import Block, BlockLayout
+from mist.codec import Table, block_places
 from mist.geometry import SPATIAL_AXES
 from mist.pyramid import Pyramid, Triple
 from mist.request import Box
 
+CHUNK_BLOCKS = 16
+"""Blocks that are decoded together: enough for their lanes to be, few enough for all cores to have some."""
+
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a block goes in an array of what is needed of its subband.
+class BandPart:
+    """What is needed of a subband, and where it lies in the array that the blocks of a level are decoded into.
 
     Parameters
     ----------
-    block
-        The block.
+    first
+        Where it begins.
+    shape
+        (planes, z, y, x); a length is 0 where the subband has no samples that are needed.
     origin
-        Where in the subband that array begins.
-    start, stop
-        The block's box, padding left out, in that array; it may reach beyond.
-    inside
-        Whether it does not.
+        Where in the subband it begins, (z, y, x).
     """
 
-    block: Block
+    first: int
+    shape: tuple[int, int, int, int]
     origin: Triple
-    start: Triple
-    stop: Triple
-    inside: bool
+
+    @property
+    def last(self) -> int:
+        """Where it ends."""
+        return self.first + math.prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
+class LooseBlock:
+    """A block of which not all is needed: it is decoded behind the subbands, and what is needed copied from there."""
+
+    block: Block
+    first: int
+    """Where it begins; its shape is that of its box."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LevelPart:
     """What is needed of the subbands stored for one level.
 
     Parameters
     ----------
-    shapes
-        The lengths (z, y, x) that are needed of each subband; a length is 0 where it has no samples there.
-    placements
-        The blocks that it is made from, in order of storage.
+    bands
+        Each subband's part.
+    blocks
+        The blocks that they are made from, in order of storage.
+    places
+        Where the blocks go: see `mist.codec.block_places`.
+    loose
+        Those that do not go to a subband's part at once.
+    size
+        The length of the array that they are decoded into.
+    chunks
+        The blocks, a few together.
     """
 
-    shapes: Mapping[str, Triple]
-    placements: tuple[Placement, ...]
+    bands: Mapping[str, BandPart]
+    blocks: tuple[Block, ...]
+    places: Table
+    loose: tuple[LooseBlock, ...]
+    size: int
+    chunks: tuple[slice, ...]
 
 
 @lru_cache(maxsize=256)
@@ -73,17 +101,51 @@ def level_part(layout: BlockLayout, level: int, window: Box, margin: int) -> Lev
     """What of the subbands stored for `level` is needed to rebuild `window` of it."""
     pyramid, coarsest = layout.pyramid, level == layout.pyramid.coarsest
     low = window if coarsest else _coarser(window, pyramid.halved[level], margin, pyramid.level_shape(level + 1))
-    ends = {band: _least(low.stop, layout.band_shape(level, band)) for band in layout.bands(level)}
-    shapes = {band: _lengths(low.start, end) for band, end in ends.items()}
-    boxes = {band: Box(low.start, ends[band]) for band, shape in shapes.items() if min(shape) > 0}
-    placed = ((block, boxes[block.band]) for block in layout.blocks(level) if block.band in boxes)
-    placements = tuple(_placement(block, box) for block, box in placed if box.meets(block.start, block.stop))
-    return LevelPart(MappingProxyType(shapes), placements)
+    boxes = {band: _clipped(low, layout.band_shape(level, band)) for band in layout.bands(level)}
+    bands = _bands(boxes, layout.planes)
+    there = {band: Box(*box) for band, box in boxes.items() if all(a < b for a, b in zip(*box, strict=True))}
+    blocks = tuple(b for b in layout.blocks(level) if b.band in there and there[b.band].meets(b.start, b.stop))
+    behind = max(part.last for part in bands.values())
+    sizes = (0 if _is_inside(block, there[block.band]) else math.prod(_lengths(block)) for block in blocks)
+    firsts = list(accumulate(sizes, initial=behind))
+    loose = [LooseBlock(b, a) for b, a, after in zip(blocks, firsts, firsts[1:], strict=False) if after > a]
+    apart = {one.block.number: one.first for one in loose}
+    places = block_places(_place(block, bands[block.band], apart.get(block.number)) for block in blocks)
+    chunks = tuple(slice(first, first + CHUNK_BLOCKS) for first in range(0, len(blocks), CHUNK_BLOCKS))
+    return LevelPart(MappingProxyType(bands), blocks, places, tuple(loose), firsts[-1], chunks)
 
 
-def _placement(block: Block, box: Box) -> Placement:
-    inside = all(a <= b and c <= d for a, b, c, d in zip(box.start, block.start, block.stop, box.stop, strict=True))
-    return Placement(block, box.start, _less(block.start, box.start), _less(block.stop, box.start), inside)
+def _bands(boxes: Mapping[str, tuple[Triple, Triple]], planes: int) -> dict[str, BandPart]:
+    """The parts [start, stop) of some subbands, one behind the other."""
+    bands, first = {}, 0
+    for band, (start, stop) in boxes.items():
+        z, y, x = (max(0, b - a) for a, b in zip(start, stop, strict=True))
+        bands[band] = BandPart(first, (planes, z, y, x), start)
+        first = bands[band].last
+    return bands
+
+
+def _place(block: Block, part: BandPart, apart: int | None) -> tuple[int, Triple, Triple, Triple]:
+    """Where a block goes: into its subband's `part`, or to a place of its own."""
+    if apart is not None:
+        return apart, _lengths(block), (0, 0, 0), _lengths(block)
+    shape = part.shape[1:]
+    first = part.first + block.plane * math.prod(shape)
+    return first, shape, _less(block.start, part.origin), _less(block.stop, part.origin)
+
+
+def _is_inside(block: Block, box: Box) -> bool:
+    return all(a <= b and c <= d for a, b, c, d in zip(box.start, block.start, block.stop, box.stop, strict=True))
+
+
+def _lengths(block: Block) -> Triple:
+    return _less(block.stop, block.start)
+
+
+def _clipped(window: Box, shape: Triple) -> tuple[Triple, Triple]:
+    """The start and the stop of `window`, the latter within `shape`."""
+    z, y, x = map(min, window.stop, shape)
+    return window.start, (z, y, x)
 
 
 def _coarser(window: Box, halved: str, margin: int, limits: Sequence[int]) -> Box:
@@ -96,17 +158,7 @@ def _coarser(window: Box, halved: str, margin: int, limits: Sequence[int]) -> Bo
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
-def _least(a: Triple, b: Triple) -> Triple:
-    z, y, x = map(min, a, b)
-    return z, y, x
-
-
 def _less(place: Triple, origin: Triple) -> Triple:
     """`place`, counted from `origin`."""
     z, y, x = (a - b for a, b in zip(place, origin, strict=True))
-    return z, y, x
-
-
-def _lengths(start: Triple, stop: Triple) -> Triple:
-    z, y, x = (max(0, b - a) for a, b in zip(start, stop, strict=True))
     return z, y, x

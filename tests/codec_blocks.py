@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from mist.codec import encode_block
+from mist.codec import block_places, block_spans, decode_blocks_into, encode_block
 from mist.pyramid import Triple
 from mist.wavelet import Coefficients
 
 DTYPES: tuple[np.dtype[np.signedinteger], ...] = (np.dtype(np.int32), np.dtype(np.int64))
 LARGEST: dict[np.dtype[np.signedinteger], int] = {np.dtype(np.int32): 2**30 - 1, np.dtype(np.int64): 2**61 - 1}
 """The greatest magnitude of a value that a block takes."""
+
+
+def decode_into_box(blocks: Sequence[bytes], shape: Triple, array: Coefficients, start: Triple, stop: Triple) -> None:
+    """Decode `blocks` of `shape` together into the box [start, stop) of `array`, so that it holds the last of them."""
+    depth, height, width = array.shape
+    places = block_places([(0, (depth, height, width), start, stop)] * len(blocks))
+    decode_blocks_into(b"".join(blocks), block_spans(map(len, blocks)), shape, array.reshape(-1), places)
+
 
 Maker = Callable[[np.random.Generator, np.dtype[np.signedinteger]], npt.NDArray[np.generic]]
 

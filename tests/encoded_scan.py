@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mist.blocks import Block, BlockLayout, block_shape_for, gather
-from mist.codec import decode_block_into, encode_block
+from mist.blocks import BlockLayout, block_shape_for, gather
+from mist.codec import Table, block_spans, decode_blocks_into, encode_block
 from mist.plan import make_plan
 from mist.pyramid import Pyramid, Triple
 from mist.reconstruct import Reconstruction, decompose, stored_planes
@@ -36,10 +36,12 @@ class EncodedScan:
 
     def refine(self, reconstruction: Reconstruction) -> None:
         """One step of a reconstruction."""
-        shape = self.header.block_shape
+        wanted = [self.blocks[block.number] for block in reconstruction.wanted(reconstruction.level - 1)]
 
-        def fill(block: Block, out: Coefficients, start: Triple, stop: Triple) -> None:
-            decode_block_into(self.blocks[block.number], shape, out, start, stop)
+        def fill(chunk: slice, out: Coefficients, places: Table) -> None:
+            blocks = wanted[chunk]
+            spans = block_spans(map(len, blocks))
+            decode_blocks_into(b"".join(blocks), spans, self.header.block_shape, out, places)
 
         reconstruction.refine(fill)
 

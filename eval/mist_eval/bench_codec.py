@@ -13,12 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mist.block_table import walk_blocks
-from mist.blocks import Block
-from mist.codec import decode_block_into
+from mist.codec import Table, block_spans, decode_blocks_into
 from mist.errors import ScanCorrupt
 from mist.plan import make_plan
-from mist.pyramid import Triple
-from mist.reconstruct import Reconstruction
+from mist.reconstruct import Fill, Reconstruction
 from mist.request import Request
 from mist.scan import ScanHeader
 from mist.volume import Volume
@@ -52,26 +50,34 @@ class StoredBlocks:
     """A scan in memory."""
 
     header: ScanHeader
-    blocks: list[memoryview]
+    blocks: bytes
+    """The object of blocks."""
+    spans: Table
+    """Where in it each block begins and ends."""
 
     @classmethod
     def of(cls, volume: Volume) -> StoredBlocks:
         """A volume, encoded."""
         encoded = encode_scan(volume)
         header = encoded.header
-        return cls(header, walk_blocks(memoryview(encoded.blocks)[: header.levels[0].end_byte], header.layout.count))
+        blocks = walk_blocks(memoryview(encoded.blocks)[: header.levels[0].end_byte], header.layout.count)
+        return cls(header, encoded.blocks, block_spans(map(len, blocks)))
 
     def read(self, level: int) -> Volume:
         """A level, decoded by this thread alone."""
-        shape = self.header.block_shape
-
-        def fill(block: Block, out: Coefficients, start: Triple, stop: Triple) -> None:
-            decode_block_into(self.blocks[block.number], shape, out, start, stop)
-
         reconstruction = Reconstruction(self.header, make_plan(self.header, Request(level=level)))
-        for _ in range(self.header.pyramid.coarsest, level - 1, -1):
-            reconstruction.refine(fill)
+        for finer in range(self.header.pyramid.coarsest, level - 1, -1):
+            reconstruction.refine(self._fill(finer))
         return reconstruction.volume()
+
+    def _fill(self, level: int) -> Fill:
+        numbers = self.header.layout.numbers(level)
+        spans = self.spans[numbers.start : numbers.stop]
+
+        def fill(chunk: slice, out: Coefficients, places: Table) -> None:
+            decode_blocks_into(self.blocks, spans[chunk], self.header.block_shape, out, places)
+
+        return fill
 
 
 def codec_speed(volume: Volume) -> CodecSpeed | None:

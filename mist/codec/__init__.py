@@ -3,7 +3,9 @@
     context      how large the next number is likely to be
     tokens       numbers as tokens and raw bits
     tables       how often each token comes in each context
-    lanes        how numbers are dealt out to lanes; lane_reader, lane_writer: rANS, forwards and backwards
+    lanes        how numbers are dealt out to lanes
+    lane_reader  lanes into values: code_reader, rANS forwards; number_reader, the bits behind it
+    lane_writer  rANS backwards
     prediction   for subbands that are pictures
     modelling    a block's values as numbers, codes and events
     simd         eight numbers at once
@@ -15,12 +17,13 @@ all in words; `tests/reference` holds a second decoder made from that page.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from mist.codec.block_decoder import BAD_FRAME, BAD_LANE, BAD_LENGTH, GOOD, decode_into
+from mist.codec.block_decoder import BAD_FRAME, BAD_LANE, BAD_LENGTH, GOOD, PLACE_FIELDS, decode_blocks
 from mist.codec.block_encoder import encode
 from mist.codec.frame import VARINT_BYTES, value_limit
 from mist.codec.tables import decoding_table, encoding_tables
@@ -34,6 +37,9 @@ CODEC_NAME: Final = "mist-block-1"
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 Bytes = bytes | memoryview
+
+Table = npt.NDArray[np.int64]
+"""A row for each block."""
 
 
 _WHAT_IS_BAD = {
@@ -72,28 +78,52 @@ def decode_block(data: Bytes, dtype: np.dtype[np.signedinteger], shape: Triple) 
         The bytes are short, long, altered, or hold something of another size.
     """
     coefficients: Coefficients = np.empty(shape, dtype)
-    decode_block_into(data, shape, coefficients, (0, 0, 0), shape)
+    places = block_places([(0, shape, (0, 0, 0), shape)])
+    decode_blocks_into(data, block_spans([len(data)]), shape, coefficients.reshape(-1), places)
     return coefficients
 
 
-def decode_block_into(data: Bytes, shape: Triple, out: Coefficients, start: Triple, stop: Triple) -> None:
-    """Fill the box [start, stop) of `out` with a block of `shape`, of which all beyond the box's lengths is padding.
+def decode_blocks_into(data: Bytes, spans: Table, shape: Triple, out: Coefficients, places: Table) -> None:
+    """Fill parts of `out` with blocks of `shape`.
 
     Parameters
     ----------
+    data, spans
+        The bytes, and where in them each block begins and ends, int64 (blocks, 2).
     out
-        int32 or int64 (z, y, x), C order.
+        int32 or int64, of one axis, C order.
+    places
+        Where each block goes, as `block_places` says it. All of a block beyond its place is padding.
 
     Raises
     ------
     BlockCorrupt
-        As of `decode_block`, or there is more than zeros beyond the box; the box then holds anything.
+        As of `decode_block`, or there is more than zeros beyond a block's place; all places then hold anything.
     """
     view: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
     view.setflags(write=False)  # numba compiles everything once more for data that can be written to
-    status = decode_into(view, decoding_table(), shape, out, start, stop)
+    status, block = decode_blocks(view, spans, decoding_table(), shape, out, places)
     if status != GOOD:
-        raise BlockCorrupt(f"a block of {len(data)} bytes does not decode: {_WHAT_IS_BAD[status]}")
+        which = f"one of {len(spans)} blocks" if block < 0 else f"a block of {spans[block, 1] - spans[block, 0]} bytes"
+        raise BlockCorrupt(f"{which} does not decode: {_WHAT_IS_BAD[status]}")
+
+
+def block_spans(lengths: Iterable[int]) -> Table:
+    """Where blocks of `lengths` bytes begin and end, one behind the other from byte 0: for `decode_blocks_into`."""
+    ends = np.cumsum([0, *lengths], dtype=np.int64)
+    return np.stack([ends[:-1], ends[1:]], axis=1)
+
+
+def block_places(places: Iterable[tuple[int, Triple, Triple, Triple]]) -> Table:
+    """Where blocks go in an array of one axis, for `decode_blocks_into`.
+
+    Each is the box [start, stop) of an array (z, y, x), C order, which begins somewhere in it: (where, its shape,
+    start, stop).
+    """
+    rows = [(first, *shape, *start, *stop) for first, shape, start, stop in places]
+    table = np.array(rows, np.int64).reshape(-1, PLACE_FIELDS)
+    table.setflags(write=False)
+    return table
 
 
 def block_length(data: Bytes, offset: int) -> int:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from mist.block_table import TABLE_ENTRY_BYTES, table_entry, walk_blocks
 from mist.blocks import Block
-from mist.codec import BlockCorrupt, decode_block_into
+from mist.codec import BlockCorrupt, Table, block_spans, decode_blocks_into
 from mist.errors import ObjectNotFound, ScanCorrupt
 from mist.plan import Plan, make_plan
-from mist.pyramid import Triple
 from mist.reconstruct import Reconstruction
 from mist.request import Request
 from mist.scan import ScanHeader
@@ -57,6 +56,15 @@ class BytesReader:
     def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """See `RangeReader.get_ranges`."""
         return [self.get_range(key, start, stop) for start, stop in ranges]
+
+
+class FetchedBlocks(NamedTuple):
+    """Blocks that fit their digest."""
+
+    data: bytes | memoryview
+    """Bytes among which theirs are."""
+    spans: Table
+    """Where each begins and ends."""
 
 
 @runtime_checkable
@@ -128,31 +136,30 @@ class ScanReader:
     def _key(self) -> str:
         return scan_key(self.scan_id, self.digest, BLOCKS)
 
-    def _refine(self, reconstruction: Reconstruction, level: int, blocks: dict[int, memoryview]) -> None:
-        """Decode the wanted `blocks`, by number, and go one level finer."""
-        shape = self.header.block_shape
+    def _refine(self, reconstruction: Reconstruction, level: int, blocks: FetchedBlocks) -> None:
+        """Decode the wanted `blocks`, and go one level finer."""
 
-        def fill(block: Block, out: Coefficients, start: Triple, stop: Triple) -> None:
-            decode_block_into(blocks[block.number], shape, out, start, stop)
+        def fill(chunk: slice, out: Coefficients, places: Table) -> None:
+            decode_blocks_into(blocks.data, blocks.spans[chunk], self.header.block_shape, out, places)
 
         try:
             reconstruction.refine(fill, decoding_run(self.header.layout.level_values(level)))
         except BlockCorrupt as error:
             raise ScanCorrupt(self.scan_id, level, str(error)) from None
 
-    def _levels(self, plan: Plan, reconstruction: Reconstruction) -> Iterator[tuple[int, dict[int, memoryview]]]:
-        """Each level's blocks by number: the levels that are read whole in one GET, then the others."""
+    def _levels(self, plan: Plan, reconstruction: Reconstruction) -> Iterator[tuple[int, FetchedBlocks]]:
+        """Each level's wanted blocks: the levels that are read whole in one GET, then the others."""
         levels = range(self.header.pyramid.coarsest, plan.level - 1, -1)
         wanted = {level: reconstruction.wanted(level) for level in levels}
         whole = self._leading_whole_levels(levels, wanted)
         data = memoryview(self._fetch(0, self.header.levels[whole[-1]].end_byte, whole[-1]))
         for level in levels:
             if level in whole:
-                yield level, self._checked_level(level, data[slice(*self._span(level))])
+                yield level, self._checked_level(level, data[slice(*self._span(level))], wanted[level])
             else:
                 yield level, self._some_blocks(level, wanted[level])
 
-    def _leading_whole_levels(self, levels: Sequence[int], wanted: dict[int, list[Block]]) -> list[int]:
+    def _leading_whole_levels(self, levels: Sequence[int], wanted: dict[int, tuple[Block, ...]]) -> list[int]:
         whole: list[int] = []
         for level in levels:
             if whole and not self._take_whole(level, wanted[level]):
@@ -164,10 +171,10 @@ class ScanReader:
         start, stop = self._span(level)
         return len(wanted) * 2 > len(self.header.layout.numbers(level)) or stop - start <= WHOLE_LEVEL_BYTES
 
-    def _one_level(self, level: int, wanted: Sequence[Block]) -> dict[int, memoryview]:
+    def _one_level(self, level: int, wanted: Sequence[Block]) -> FetchedBlocks:
         if level == self.header.pyramid.coarsest or self._take_whole(level, wanted):
             start, stop = self._span(level)
-            return self._checked_level(level, memoryview(self._fetch(start, stop, level)))
+            return self._checked_level(level, memoryview(self._fetch(start, stop, level)), wanted)
         return self._some_blocks(level, wanted)
 
     def _span(self, level: int) -> tuple[int, int]:
@@ -187,22 +194,23 @@ class ScanReader:
         if len(data) != stop - start:
             raise ScanCorrupt(self.scan_id, level, f"bytes {start} to {stop} were asked for, {len(data)} bytes came")
 
-    def _checked_level(self, level: int, data: memoryview) -> dict[int, memoryview]:
-        """All blocks of a level from its bytes, once they fit its digest."""
+    def _checked_level(self, level: int, data: memoryview, wanted: Sequence[Block]) -> FetchedBlocks:
+        """The `wanted` blocks of a level from the bytes of all, once these fit its digest."""
         numbers = self.header.layout.numbers(level)
         try:
             blocks = walk_blocks(data, len(numbers))
         except BlockCorrupt as error:
             raise ScanCorrupt(self.scan_id, level, str(error)) from None
         self._check_digest(level, level_digest(map(table_entry, blocks)))
-        return dict(zip(numbers, blocks, strict=True))
+        spans = block_spans(map(len, blocks))
+        return FetchedBlocks(data, spans[[block.number - numbers.start for block in wanted]])
 
     def _check_digest(self, level: int, digest: str) -> None:
         expected = self.header.levels[level].digest
         if digest != expected:
             raise ScanCorrupt(self.scan_id, level, f"its bytes have digest {digest[:16]}, not {expected[:16]}")
 
-    def _some_blocks(self, level: int, wanted: Sequence[Block]) -> dict[int, memoryview]:
+    def _some_blocks(self, level: int, wanted: Sequence[Block]) -> FetchedBlocks:
         """The `wanted` blocks of a level, each checked against the block table, which fits the level's digest."""
         numbers = self.header.layout.numbers(level)
         start, stop = table_range(self.header, numbers)
@@ -215,7 +223,7 @@ class ScanReader:
         for i, block in zip(chosen, blocks, strict=True):
             if table_entry(block) != entries[i]:
                 raise ScanCorrupt(self.scan_id, level, f"block {numbers[i]} does not fit its digest")
-        return {numbers[i]: block for i, block in zip(chosen, blocks, strict=True)}
+        return FetchedBlocks(b"".join(blocks), block_spans(map(len, blocks)))
 
     def _fetch_spans(self, level: int, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
         ranges = coalesce(spans, MAX_GAP_BYTES)

@@ -2,8 +2,9 @@
 
     python -m tests.fuzz.fuzz_block_decoder --count 20000 --seed 0 --seconds 600
 
-Each block is decoded into the middle of a larger array. What may happen: `BlockCorrupt`, or values (a block has no
-checksum of its own), with nothing written around them. What else happens is printed with the bytes that did it, and the
+Each block is decoded into the middle of a larger array, after it was decoded there together with as many whole ones as
+are read side by side. What may happen: `BlockCorrupt`, or values (a block has no checksum of its own), with nothing
+written around them. What else happens is printed with the bytes that did it, and the
 exit status is 1. An index below 0 counts from the end in numba, as in Python, and is not seen: that none is, the
 decoder's own comparisons prove.
 """
@@ -26,9 +27,9 @@ os.environ["NUMBA_CACHE_DIR"] = _CACHE.name
 import numba  # noqa: E402
 import numpy as np  # noqa: E402
 
-from mist.codec import BlockCorrupt, decode_block_into  # noqa: E402
+from mist.codec import BlockCorrupt, encode_block  # noqa: E402
 from mist.wavelet import Coefficients  # noqa: E402
-from tests.codec_blocks import DTYPES, MAKERS, make_block, mutants  # noqa: E402
+from tests.codec_blocks import DTYPES, MAKERS, decode_into_box, make_block, mutants  # noqa: E402
 
 _AROUND = 77
 """What is written around each block before it is decoded."""
@@ -57,7 +58,8 @@ def outcome(data: bytes, block: Coefficients) -> str:
     inside = array[1:-1, 1:-1, 1:-1]
     try:
         z, y, x = block.shape
-        decode_block_into(data, (z, y, x), array, (1, 1, 1), (z + 1, y + 1, x + 1))
+        for blocks in ([encode_block(block), data, encode_block(block)], [data]):
+            decode_into_box(blocks, (z, y, x), array, (1, 1, 1), (z + 1, y + 1, x + 1))
     except BlockCorrupt:
         result = "refused"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding

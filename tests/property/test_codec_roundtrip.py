@@ -9,10 +9,10 @@ import numpy.typing as npt
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mist.codec import BlockCorrupt, block_length, decode_block, decode_block_into, encode_block
+from mist.codec import BlockCorrupt, block_length, decode_block, encode_block
 from mist.pyramid import Triple
 from mist.wavelet import Coefficients
-from tests.codec_blocks import DTYPES, LARGEST, body_of, sealed
+from tests.codec_blocks import DTYPES, LARGEST, body_of, decode_into_box, sealed
 
 _MOST_VALUES = 9000
 
@@ -77,7 +77,7 @@ def test_a_block_decodes_into_part_of_a_larger_array_and_touches_nothing_else(
     z, y, x = (first + length for first, length in zip(start, block.shape, strict=True))
     array = np.full((z + beyond, y + beyond, x + beyond), 77, block.dtype)
     depth, height, width = block.shape
-    decode_block_into(encode_block(block), (depth, height, width), array, start, (z, y, x))
+    decode_into_box([encode_block(block)], (depth, height, width), array, start, (z, y, x))
     inside = array[start[0] : z, start[1] : y, start[2] : x]
     np.testing.assert_array_equal(inside, block)
     inside[:] = 77

@@ -7,11 +7,19 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from mist.codec import BlockCorrupt, block_length, decode_block, decode_block_into, encode_block
+from mist.codec import (
+    BlockCorrupt,
+    block_length,
+    block_places,
+    block_spans,
+    decode_block,
+    decode_blocks_into,
+    encode_block,
+)
 from mist.errors import InvalidRequest
 from mist.pyramid import Triple
 from mist.wavelet import Coefficients
-from tests.codec_blocks import DTYPES, LARGEST, MAKERS, body_of, make_block, mutants, sealed, varint
+from tests.codec_blocks import DTYPES, LARGEST, MAKERS, body_of, decode_into_box, make_block, mutants, sealed, varint
 
 SHAPE = (2, 8, 16)
 INT32 = np.dtype(np.int32)
@@ -63,7 +71,7 @@ def test_a_block_of_zeros_takes_two_bytes(shape: Triple) -> None:
 def test_values_around_a_block_that_is_decoded_in_place_stay_as_they_were() -> None:
     array = np.full([length + 3 for length in SHAPE], 5, np.int32)
     z, y, x = SHAPE
-    decode_block_into(encode_block(coefficients()), SHAPE, array, (1, 1, 1), (z + 1, y + 1, x + 1))
+    decode_into_box([encode_block(coefficients())], SHAPE, array, (1, 1, 1), (z + 1, y + 1, x + 1))
     inside = array[1:-2, 1:-2, 1:-2]
     np.testing.assert_array_equal(inside, coefficients())
     inside[:] = 5
@@ -74,7 +82,7 @@ def test_padding_is_left_out_where_a_block_is_decoded_into_a_smaller_box() -> No
     padded = np.zeros((8, 16, 16), np.int32)
     padded[:3, :5, :7] = 9
     out = np.empty((3, 5, 7), np.int32)
-    decode_block_into(encode_block(padded), (8, 16, 16), out, (0, 0, 0), (3, 5, 7))
+    decode_into_box([encode_block(padded)], (8, 16, 16), out, (0, 0, 0), (3, 5, 7))
     assert (out == 9).all()
 
 
@@ -83,7 +91,31 @@ def test_a_block_that_holds_more_than_the_box_is_refused(last: Triple) -> None:
     block = np.zeros((8, 16, 16), np.int32)
     block[last] = 1
     with pytest.raises(BlockCorrupt, match="contradicts"):
-        decode_block_into(encode_block(block), (8, 16, 16), np.empty((4, 8, 8), np.int32), (0, 0, 0), (4, 8, 8))
+        decode_into_box([encode_block(block)], (8, 16, 16), np.empty((4, 8, 8), np.int32), (0, 0, 0), (4, 8, 8))
+
+
+@BOTH_DTYPES
+@pytest.mark.parametrize("shape", [(1, 3, 5), (2, 64, 64)])
+@pytest.mark.parametrize("count", [2, 3, 9, 17])
+def test_blocks_that_are_decoded_together_are_those_that_are_decoded_one_by_one(
+    count: int, shape: Triple, dtype: np.dtype[np.signedinteger]
+) -> None:
+    rng = np.random.default_rng(count)
+    spreads = rng.choice([0, 0.3, 4, 60, 5000], count)
+    blocks = [np.round(rng.laplace(0, 1, shape) * spread).astype(dtype) for spread in spreads]
+    blocks[count // 2][:, shape[1] // 2 :] = 0  # of other extents than the others
+    encoded = [encode_block(block) for block in blocks]
+    out = np.empty(sum(block.size for block in blocks), dtype)
+    places = block_places((number * blocks[0].size, shape, (0, 0, 0), shape) for number in range(count))
+    decode_blocks_into(b"".join(encoded), block_spans(map(len, encoded)), shape, out, places)
+    np.testing.assert_array_equal(out.reshape(-1, *shape), blocks)
+
+
+def test_one_bad_block_among_many_is_told() -> None:
+    blocks = [encode_block(coefficients())] * 3
+    blocks[1] = sealed(body_of(blocks[1])[:-1])
+    with pytest.raises(BlockCorrupt, match="one of 3 blocks"):
+        decode_into_box(blocks, SHAPE, np.empty((3, *SHAPE), np.int32)[0], (0, 0, 0), SHAPE)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

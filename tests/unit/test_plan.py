@@ -180,8 +180,7 @@ def test_the_voxels_of_a_region_lie_where_they_lie_in_the_whole() -> None:
 
 
 def needed_blocks(scan: ScanHeader, plan: Plan, level: int) -> list[Block]:
-    part = level_part(scan.layout, level, plan.windows[level], scan.lifting.margin)
-    return [placement.block for placement in part.placements]
+    return list(level_part(scan.layout, level, plan.windows[level], scan.lifting.margin).blocks)
 
 
 def test_the_whole_of_a_level_takes_all_blocks_up_to_it() -> None:

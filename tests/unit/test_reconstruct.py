@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from mist.blocks import Block, BlockLayout
-from mist.codec import BlockCorrupt, decode_block
+from mist.blocks import BlockLayout
+from mist.codec import BlockCorrupt, Table, block_spans, decode_blocks_into
 from mist.errors import InvalidRequest
 from mist.geometry import geometry_from_spacing
 from mist.plan import make_plan
-from mist.pyramid import Pyramid, Triple
+from mist.pyramid import Pyramid
 from mist.reconstruct import Reconstruction, decompose
 from mist.request import Box, Request
 from mist.volume import Rescale, Volume
@@ -86,13 +86,12 @@ def test_before_the_first_level_there_is_no_volume() -> None:
         steps.volume()
 
 
-def refusing(block: Block, _out: Coefficients, _start: Triple, _stop: Triple) -> None:
-    raise BlockCorrupt(f"block {block.number} is missing")
+def refusing(_chunk: slice, _out: Coefficients, _places: Table) -> None:
+    raise BlockCorrupt("a block is missing")
 
 
 def test_what_goes_wrong_with_a_block_is_raised_and_nothing_is_filled_in() -> None:
-    first = SCAN.header.layout.numbers(COARSEST)[0]
-    with pytest.raises(BlockCorrupt, match=f"block {first} is missing"):
+    with pytest.raises(BlockCorrupt, match="a block is missing"):
         reconstruction().refine(refusing)
 
 
@@ -106,29 +105,32 @@ def test_a_refusal_leaves_the_reconstruction_where_it_was() -> None:
 
 
 def test_each_wanted_block_is_asked_for_once() -> None:
-    asked: list[int] = []
-
-    def fill(block: Block, out: Coefficients, start: Triple, stop: Triple) -> None:
-        asked.append(block.number)
-        z, y, x = map(slice, start, stop)
-        out[z, y, x] = 0
-
     steps = reconstruction()
-    steps.refine(fill)
-    assert asked == list(SCAN.header.layout.numbers(COARSEST))
+    for level in SCAN.header.layout.levels:
+        asked: list[int] = []
+
+        def fill(chunk: slice, out: Coefficients, places: Table, level: int = level, asked: list[int] = asked) -> None:
+            blocks = steps.wanted(level)[chunk]
+            assert len(places) == len(blocks)
+            asked += [block.number for block in blocks]
+            out[:] = 0
+
+        steps.refine(fill)
+        assert asked == list(SCAN.header.layout.numbers(level))
 
 
 def test_blocks_may_be_filled_in_any_order_and_by_several_threads() -> None:
     steps, layout = reconstruction(), SCAN.header.layout
-
-    def fill(block: Block, out: Coefficients, start: Triple, stop: Triple) -> None:
-        z, y, x = map(slice, start, stop)
-        values = decode_block(SCAN.blocks[block.number], out.dtype, layout.block_shape)
-        out[z, y, x] = values[tuple(slice(c - b) for b, c in zip(block.start, block.stop, strict=True))]
+    spans = block_spans(map(len, SCAN.blocks))
 
     with ThreadPoolExecutor(3) as pool:
-        for _ in layout.levels:
-            steps.refine(fill, lambda act, blocks: pool.map(act, blocks[::-1]))
+        for level in layout.levels:
+            wanted = spans[[block.number for block in steps.wanted(level)]]
+
+            def fill(chunk: slice, out: Coefficients, places: Table, wanted: Table = wanted) -> None:
+                decode_blocks_into(b"".join(SCAN.blocks), wanted[chunk], layout.block_shape, out, places)
+
+            steps.refine(fill, lambda act, tasks: pool.map(act, tasks[::-1]))
     np.testing.assert_array_equal(steps.volume().voxels, VOXELS)
 
 

@@ -27,7 +27,7 @@ from mist.codec.frame import (
     value_limit,
 )
 from mist.codec.lane_reader import read_lanes
-from mist.codec.lanes import TILE_COLUMNS, TILE_ROWS, tile_grid
+from mist.codec.lanes import TILE_COLUMNS, TILE_ROWS, tile_grid, tile_of
 from mist.codec.prediction import add_prediction
 
 GOOD: Final = 0
@@ -159,8 +159,8 @@ def _open_lanes(data, frame, sets, place, lanes, count):
             return BAD_FRAME, count
     if not 0 <= table < sets:
         return BAD_FRAME, count
-    rows, columns = tile_grid(frame.extents[0], frame.extents[1], frame.extents[2])
-    more = count + rows * columns
+    grid = tile_grid(frame.extents[0], frame.extents[1], frame.extents[2])
+    more = count + grid[0] * grid[1]
     for lane in range(count, more - 1):
         lanes[lane, lane_reader.END], at = take_varint(data, at, end)
         if lanes[lane, lane_reader.END] < 0:
@@ -169,22 +169,21 @@ def _open_lanes(data, frame, sets, place, lanes, count):
         lanes[lane, lane_reader.BEGIN] = at
         at = end if lane == more - 1 else at + lanes[lane, lane_reader.END]
         lanes[lane, lane_reader.END], lanes[lane, lane_reader.SHIFT], lanes[lane, lane_reader.SET] = at, shift, table
-        _place_lane(lane - count, rows, columns, frame.extents, place, lanes[lane])
+        _place_lane(lane - count, grid, frame.extents, place, lanes[lane])
     return (GOOD if lanes[more - 1, lane_reader.BEGIN] <= end else BAD_FRAME), more
 
 
 @numba.njit(nogil=True, cache=True)
-def _place_lane(tile, rows, columns, extents, place, lane):
-    """Fill in the shape of a `lane`, the tile of that number of `rows` by `columns`, and where its values go."""
+def _place_lane(tile, grid, extents, place, lane):
+    """Fill in the shape of a `lane`, that tile of the `grid`, and where its values go."""
     depth, height, width = extents
-    tile_height, tile_width = -(-height // rows), -(-width // columns)
-    y, x = min(tile // columns * tile_height, height), min(tile % columns * tile_width, width)
+    top, bottom, left, right = tile_of(tile, grid, height, width)
     array_height, array_width = place[ARRAY_SHAPE + 1], place[ARRAY_SHAPE + 2]
-    lane[lane_reader.DEPTH], lane[lane_reader.HEIGHT], lane[lane_reader.WIDTH_OF_TILE] = depth, tile_height, tile_width
-    lane[lane_reader.ROWS] = min(tile_height, height - y)
-    lane[lane_reader.COLUMNS] = min(tile_width, width - x)
-    row = (place[START] * array_height + place[START + 1] + y) * array_width
-    lane[lane_reader.TARGET] = place[ARRAY] + row + place[START + 2] + x
+    lane[lane_reader.DEPTH] = depth
+    lane[lane_reader.HEIGHT], lane[lane_reader.ROWS] = -(-height // grid[0]), bottom - top
+    lane[lane_reader.WIDTH_OF_TILE], lane[lane_reader.COLUMNS] = -(-width // grid[1]), right - left
+    row = (place[START] * array_height + place[START + 1] + top) * array_width
+    lane[lane_reader.TARGET] = place[ARRAY] + row + place[START + 2] + left
     lane[lane_reader.ROW_STEP], lane[lane_reader.SLICE_STEP] = array_width, array_height * array_width
 
 

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from mist.codec.context import COLUMNS_BEFORE, COLUMNS_OUTSIDE, CONTEXTS, close_row, context_of, open_row
-from mist.codec.lanes import LOWEST_STATE, STATE_BYTES, STATE_SHIFT, WORD_BITS, tile_of
+from mist.codec.lanes import LOWEST_STATE, STATE_BYTES, STATE_SHIFT, WORD_BITS, tile_grid, tile_of
 from mist.codec.tables import ESCAPED_FREQUENCY, FREQUENCY_BITS, SYMBOL_OF, SYMBOLS
 from mist.codec.tokens import CODES, DIRECT, RAW_BITS, TOKEN_OF, token_of
 
@@ -46,10 +46,10 @@ def write_codes(numbers, shift, codes, raw):
     How many bytes of raw bits each lane has comes back.
     """
     depth, height, width = numbers.shape
-    lanes = codes.shape[3]
+    lanes, grid = codes.shape[3], tile_grid(depth, height, width)
     raw_bytes = np.zeros(lanes, np.int64)
     for lane in range(lanes):
-        top, bottom, left, right = tile_of(lane, codes, height, width)
+        top, bottom, left, right = tile_of(lane, grid, height, width)
         if bottom - top < codes.shape[1] or right - left + COLUMNS_OUTSIDE < codes.shape[2]:
             codes[:, :, :, lane] = 0
         held, count, at = np.uint64(0), 0, 0
@@ -139,7 +139,7 @@ def write_words(codes, events, ranges, escapes, words):
 def write_low_bits(numbers, shift, lane, codes, out, at):
     """Write the lowest `shift` bits of a lane's `numbers` (z, y, x), 0 where its tile reaches beyond them."""
     depth, height, width = numbers.shape
-    top, bottom, left, right = tile_of(lane, codes, height, width)
+    top, bottom, left, right = tile_of(lane, tile_grid(depth, height, width), height, width)
     mask = (np.int64(1) << shift) - 1
     held, count = np.uint64(0), 0
     for z in range(depth):

@@ -51,10 +51,10 @@ def empty_codes(depth, height, width):
 
 
 @numba.njit(nogil=True, cache=True)
-def tile_of(lane, codes, height, width):
-    """Where in the rows and columns of a block a lane's tile lies: its first row, end, first column and end."""
-    tile_height, tile_width = codes.shape[1], codes.shape[2] - COLUMNS_OUTSIDE
-    columns = 1 if codes.shape[3] == 1 else TILE_COLUMNS
+def tile_of(lane, grid, height, width):
+    """Where in the rows and columns of a block a lane's tile of the `grid` lies: first row, end, first column, end."""
+    rows, columns = grid
+    tile_height, tile_width = -(-height // rows), -(-width // columns)
     y, x = lane // columns * tile_height, lane % columns * tile_width
     return min(y, height), min(y + tile_height, height), min(x, width), min(x + tile_width, width)
 

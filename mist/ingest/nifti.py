@@ -63,6 +63,12 @@ def read_nifti(path: Path, workspace: Workspace = MEMORY) -> DecodedSource:
     return DecodedSource(Volume(voxels, axes, _geometry(image), rescale), _display(image))
 
 
+def header_of(stream: gzip.GzipFile | io.BufferedReader) -> nib.Nifti1Header:
+    """The header of a file, which stands at its start."""
+    header: nib.Nifti1Header = _image_type(stream).header_class.from_fileobj(stream, check=False)
+    return header
+
+
 def _image_type(stream: gzip.GzipFile | io.BufferedReader) -> type[Image]:
     """NIfTI-1 or NIfTI-2, by the mark at byte 4; the stream is left at its start."""
     head = stream.read(8)

@@ -25,6 +25,7 @@ from mist.ingest.source import ScanTask, SourceFile, SourceScan
 from mist.ingest.worker import Job, Result, do_job
 from mist.request import Request
 from mist_storage.dataset import Dataset, open_dataset
+from mist_storage.workspace import Workspace
 
 
 def voxels_of(seed: int, *shape: int) -> npt.NDArray[np.uint16]:
@@ -317,7 +318,7 @@ def gorge_on_b(job: Job, limits: Limits | None = None) -> list[Result]:
         return do_job(job, limits)
 
 
-def gorge(task: ScanTask, files: Sequence[SourceFile]) -> SourceScan:
+def gorge(task: ScanTask, files: Sequence[SourceFile], _: Workspace) -> SourceScan:
     with refusing(task.source):
         np.ones(1 << 29, np.uint8)
     return load_scan(task, files)

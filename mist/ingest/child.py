@@ -126,7 +126,7 @@ def _answer(function: Callable[..., object], arguments: tuple[object, ...]) -> t
     """Whether `function` failed, and with what; or what it returned."""
     try:
         return False, function(*arguments)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised again where it was called from
         return True, error
 
 

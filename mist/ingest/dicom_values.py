@@ -30,9 +30,7 @@ def rescales_of(dataset: Dataset, frames: int = 1) -> list[Rescale]:
     return [_frame_rescale(dataset, frame) for frame in range(frames)]
 
 
-def alike(
-    voxels: Voxels, rescales: Sequence[Rescale], workspace: Workspace = MEMORY
-) -> tuple[Voxels, Rescale]:
+def alike(voxels: Voxels, rescales: Sequence[Rescale], workspace: Workspace = MEMORY) -> tuple[Voxels, Rescale]:
     """Voxels that share one map to physical values, and the map.
 
     Parameters

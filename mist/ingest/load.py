@@ -26,9 +26,7 @@ _READERS: Mapping[SourceKind, Callable[[ScanTask, Workspace], DecodedSource]] = 
 """How each kind of source is read."""
 
 
-def load_scan(
-    task: ScanTask, files: Sequence[SourceFile] | None = None, workspace: Workspace = MEMORY
-) -> SourceScan:
+def load_scan(task: ScanTask, files: Sequence[SourceFile] | None = None, workspace: Workspace = MEMORY) -> SourceScan:
     """The scan that `task` describes.
 
     Parameters

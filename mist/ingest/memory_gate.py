@@ -11,7 +11,6 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 
 from mist.errors import InvalidRequest
@@ -29,16 +28,22 @@ class MemoryGate:
 
     def __init__(self, total_bytes: int) -> None:
         self._total = self._free = total_bytes
-        self._tickets = count()
+        self._come = 0
         self._next = 0
         self._changed = threading.Condition()
+
+    @property
+    def waiting(self) -> int:
+        """How many have come and were not let in yet."""
+        with self._changed:
+            return self._come - self._next
 
     @contextmanager
     def entered(self, needed_bytes: int) -> Iterator[bool]:
         """Wait until there is memory, and hold it inside; whether it is all that is needed."""
         held = min(needed_bytes, self._total)
         with self._changed:
-            ticket = next(self._tickets)
+            ticket, self._come = self._come, self._come + 1
             self._changed.wait_for(lambda: ticket == self._next and held <= self._free)
             self._next += 1
             self._take(held)

@@ -7,9 +7,11 @@ object of blocks first and `zarr.json` last. Nothing is visible until the catalo
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import IO
 
 import numpy as np
@@ -19,8 +21,8 @@ from mist.blocks import gather
 from mist.codec import Json, encode_block
 from mist.errors import MistError
 from mist.geometry import SPATIAL_AXES
-from mist.reconstruct import StoredPlanes, halvings, narrow_planes, planes_dtype
 from mist.pyramid import Triple
+from mist.reconstruct import StoredPlanes, halvings, narrow_planes, planes_dtype
 from mist.request import Box, Request
 from mist.scan import Display, ScanHeader, StoredLevel, canonical_json
 from mist.volume import Volume, Voxels
@@ -199,16 +201,23 @@ def _check(encoded: EncodedScan, scan_id: str, volume: Volume, slab_bytes: int) 
 
 
 def _slabs(volume: Volume, block_shape: Triple, slab_bytes: int) -> Iterator[Box]:
-    """`volume` cut across its first axis, along which blocks need be decoded twice only where slabs meet."""
+    """`volume` cut into boxes, along which blocks need be decoded twice only where boxes meet."""
     shape = volume.spatial_shape
-    axis = next((axis for axis, length in enumerate(shape) if length > 1), 0)
-    wanted = shape[axis] * slab_bytes // volume.voxels.nbytes
-    pair = 2 * block_shape[axis]  # of a block of details and the one beside it
-    step = max(1, wanted // pair) * pair
-    for first in range(0, shape[axis], step):
-        start, stop = [0, 0, 0], list(shape)
-        start[axis], stop[axis] = first, min(first + step, shape[axis])
-        yield Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    sides = _slab_sides(shape, block_shape, math.prod(shape) * slab_bytes // volume.voxels.nbytes)
+    first = (range(0, length, side) for length, side in zip(shape, sides, strict=True))
+    for z, y, x in product(*first):
+        stop = (min(a + side, length) for a, side, length in zip((z, y, x), sides, shape, strict=True))
+        yield Box((z, y, x), tuple(stop))  # type: ignore[arg-type] # three of them
+
+
+def _slab_sides(shape: Triple, block_shape: Triple, voxels: int) -> Triple:
+    """Lengths of boxes of about so many voxels: cut along z first, then y, then x, in pairs of blocks."""
+    sides = list(shape)
+    for axis, length in enumerate(shape):
+        pair = 2 * block_shape[axis]  # a block of details, and the one beside it
+        pairs = voxels * sides[axis] // (math.prod(sides) * pair)
+        sides[axis] = min(length, max(1, pairs) * pair)
+    return sides[0], sides[1], sides[2]
 
 
 def _same_bits(some: Voxels, other: Voxels) -> bool:

@@ -90,9 +90,10 @@ class Files:
 
     def content(self, spool: IO[bytes]) -> memoryview:
         """See `Workspace.content`."""
-        spool.flush()
-        size = os.fstat(spool.fileno()).st_size
-        return memoryview(mmap.mmap(spool.fileno(), size, access=mmap.ACCESS_READ) if size else b"")
+        with spool:
+            spool.flush()
+            size = os.fstat(spool.fileno()).st_size
+            return memoryview(mmap.mmap(spool.fileno(), size, access=mmap.ACCESS_READ) if size else b"")
 
 
 MEMORY = Memory()

@@ -226,10 +226,8 @@ def test_progress_is_told_for_every_source(source: Path, url: str) -> None:
     assert {progress.outcome for progress in told} == set(report.outcomes)
 
 
-def test_rows_are_committed_by_and_by(source: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mist.ingest.run.COMMIT_ROWS", 1)
-
-    statuses(source, url)
+def test_rows_are_committed_by_and_by(source: Path, url: str) -> None:
+    ingest([source], url, workers=1, commit_rows=1)
 
     assert open_dataset(url).catalog.version == 2
 

@@ -19,6 +19,11 @@ def table_entry(block: bytes | memoryview) -> bytes:
     return len(block).to_bytes(4, "little") + hashlib.sha256(block).digest()[:16]
 
 
+def entry_length(entry: bytes | memoryview) -> int:
+    """The length of the block that a table entry is of."""
+    return int.from_bytes(entry[:4], "little")
+
+
 def walk_blocks(data: memoryview, count: int) -> list[memoryview]:
     """`data` cut into its `count` blocks, each of which says its own length.
 

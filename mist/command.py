@@ -47,6 +47,12 @@ def ingest(
         Path | None, typer.Option(help="CSV: column `file` names sources, the others become columns.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes, all cores without it; 1: unprotected.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Let the workers of this Dask scheduler do the work.")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="What the work may take, such as 8G; half of all without it.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, store nothing.")] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Let changed sources take the place of their scans.")
@@ -57,6 +63,7 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Store the scans in all SOURCEs as a dataset; what is there already is left alone."""
+    from mist.ingest.memory_gate import parse_size
     from mist.ingest.run import ingest as run_ingest
     from mist.ingest_summary import summary, summary_json
 
@@ -69,6 +76,8 @@ def ingest(
             dataset_url,
             labels=labels,
             workers=workers,
+            scheduler=scheduler,
+            memory_bytes=None if memory is None else parse_size(memory),
             dry_run=dry_run,
             replace=replace,
             on_progress=lambda step: advance(step.done, step.total, step.outcome.source),

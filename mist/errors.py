@@ -9,13 +9,15 @@
     │   └── ScanConflict          (ValueError)   a scan id that is taken by other content
     ├── SourceRefused             (ValueError)   a source file that MIST will not store; says why
     ├── ScanCorrupt               (ValueError)   stored bytes are missing, short or altered
-    └── StoreError                (OSError)      the object store failed
-        ├── StoreUnavailable      it cannot be reached, or the bucket does not exist
-        ├── StoreDenied           credentials are absent, wrong or not enough
-        └── StoreFull             no space is left
+    ├── StoreError                (OSError)      the object store failed
+    │   ├── StoreUnavailable      it cannot be reached, or the bucket does not exist
+    │   ├── StoreDenied           credentials are absent, wrong or not enough
+    │   └── StoreFull             no space is left
+    └── ClusterUnavailable        (OSError)      machines that were to help cannot be reached, or cannot help
 
 Whose fault it is decides the type: the caller's (`RequestError`), a source file's (`SourceRefused`), the stored bytes'
-(`ScanCorrupt`) or the store's (`StoreError`). A message names the thing, the value seen and the remedy, in one line.
+(`ScanCorrupt`), the store's (`StoreError`) or other machines' (`ClusterUnavailable`). A message names the thing, the
+value seen and the remedy, in one line.
 """
 
 from __future__ import annotations
@@ -92,3 +94,7 @@ class StoreDenied(StoreError):
 
 class StoreFull(StoreError):
     """The store has no space left."""
+
+
+class ClusterUnavailable(MistError, OSError):
+    """The machines of a cluster cannot be reached, are gone, or cannot do what is asked of them."""

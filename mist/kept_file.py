@@ -133,7 +133,11 @@ def sheets_of(voxels: Voxels, axes: str) -> Voxels:
     return voxels.reshape(-1, *voxels.shape[voxels.ndim - own :])
 
 
-def spans_of(body: bytes, layout: Layout, sheets: Voxels, places: Sequence[tuple[int, int]]) -> tuple[Span, ...]:
+Content = bytes | memoryview
+"""A body, or a part of one; of a large file that is mapped into memory, not read."""
+
+
+def spans_of(body: Content, layout: Layout, sheets: Voxels, places: Sequence[tuple[int, int]]) -> tuple[Span, ...]:
     """The parts of `body` that sheets predict.
 
     Parameters
@@ -161,9 +165,10 @@ LEAST_LIKENESS = 0.5
 chance."""
 
 
-def kept_of(body: bytes, file: KeptFile, sheets: Voxels) -> bytes:
+def kept_of(body: Content, file: KeptFile, sheets: Voxels) -> bytes:
     """What must be kept of `body` beside the voxels; the inverse is `restored_body`."""
-    parts, at = [], 0
+    parts: list[Content] = []
+    at = 0
     for offset, predicted, is_exact in _predictions(file, sheets):
         parts.append(body[at:offset])
         at = offset + len(predicted)
@@ -180,18 +185,33 @@ def restored_body(kept: memoryview, file: KeptFile, sheets: Voxels) -> bytes:
     ValueError
         Kept bytes and voxels are not those of such a body.
     """
-    parts: list[bytes | memoryview] = []
-    at = taken = 0
-    for offset, predicted, is_exact in _predictions(file, sheets):
-        end = taken + offset - at
-        parts.append(kept[taken:end])
-        parts.append(predicted if is_exact else _difference(kept[end : end + len(predicted)], predicted))
-        taken, at = end + (0 if is_exact else len(predicted)), offset + len(predicted)
-    parts.append(kept[taken:])
-    body = b"".join(parts)
+    body = b"".join(_restored_parts(kept, file, sheets))
     if len(body) != file.body_bytes:
         raise ValueError(f"{len(body)} bytes come back, not {file.body_bytes}")
     return body
+
+
+def comes_back(body: Content, kept: memoryview, file: KeptFile, sheets: Voxels) -> bool:
+    """Whether `restored_body` gives `body`, byte for byte; it is never there a second time."""
+    at = 0
+    try:
+        for part in _restored_parts(kept, file, sheets):
+            if _likeness(body, at, part) != 1 and len(part):
+                return False
+            at += len(part)
+    except ValueError:
+        return False
+    return at == len(body)
+
+
+def _restored_parts(kept: memoryview, file: KeptFile, sheets: Voxels) -> Iterator[Content]:
+    at = taken = 0
+    for offset, predicted, is_exact in _predictions(file, sheets):
+        end = taken + offset - at
+        yield kept[taken:end]
+        yield predicted if is_exact else _difference(kept[end : end + len(predicted)], predicted)
+        taken, at = end + (0 if is_exact else len(predicted)), offset + len(predicted)
+    yield kept[taken:]
 
 
 def _predictions(file: KeptFile, sheets: Voxels) -> Iterator[tuple[int, bytes, bool]]:
@@ -214,7 +234,7 @@ def _continues(span: Span, following: Span, sheet_bytes: int) -> bool:
     return is_next and is_adjacent and following.is_exact == span.is_exact
 
 
-def _likeness(body: bytes, offset: int, predicted: bytes) -> float:
+def _likeness(body: Content, offset: int, predicted: Content) -> float:
     """The share of bytes in which a part of `body` equals what is `predicted`; 0 where the body ends before."""
     end = offset + len(predicted)
     if not 0 <= offset < end <= len(body):
@@ -224,7 +244,7 @@ def _likeness(body: bytes, offset: int, predicted: bytes) -> float:
     return equal / len(predicted)
 
 
-def _difference(some: bytes | memoryview, other: bytes) -> bytes:
+def _difference(some: Content, other: bytes) -> bytes:
     if len(some) != len(other):
         raise ValueError(f"{len(some)} bytes are kept where {len(other)} must be")
     return np.bitwise_xor(np.frombuffer(some, np.uint8), np.frombuffer(other, np.uint8)).tobytes()

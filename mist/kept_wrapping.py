@@ -53,7 +53,7 @@ def wrapped(body: bytes, wrapping: Wrapping) -> bytes:
     return body
 
 
-def unzipped(data: bytes, max_bytes: int) -> bytes | None:
+def unzipped(data: bytes | memoryview, max_bytes: int) -> bytes | None:
     """What `data` holds compressed by gzip, or None where that is more than `max_bytes`, broken, or not all of it."""
     inflating, parts, left = zlib.decompressobj(wbits=31), [], max_bytes
     while data:

@@ -7,8 +7,8 @@ the coarsest level and refines, level by level; what it holds is never decoded t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,24 +52,56 @@ def stored_planes(volume: Volume) -> StoredPlanes:
     SourceRefused
         Its samples cannot be held exactly: see `mist.samples.to_integers`.
     """
+    planes, samples, colour, layout = narrow_planes(volume)
+    return StoredPlanes(np.ascontiguousarray(planes, planes_dtype(samples, colour)), samples, colour, layout)
+
+
+def narrow_planes(volume: Volume) -> StoredPlanes:
+    """The same, of any integer type: often a view of the voxels. They are to be cast to what `planes_dtype` says."""
     integers, samples = to_integers(volume.voxels)
     colour = colour_for(plane_counts(volume.axes, volume.voxels.shape)[1], samples.low, samples.high)
-    dtype = coefficient_dtype(*colour_range(colour, samples.low, samples.high))
-    planes = np.ascontiguousarray(to_planes(integers, volume.axes), dtype)
+    planes: Any = to_planes(integers, volume.axes)
+    if colour is not Colour.SEPARATE:  # differences need the wider type
+        planes = stored(np.ascontiguousarray(planes, planes_dtype(samples, colour)), colour)
     pyramid = Pyramid.for_spacing(volume.spatial_shape, volume.geometry.spacing)
     layout = BlockLayout(pyramid, len(planes), block_shape_for(volume.axes, pyramid))
-    return StoredPlanes(stored(planes, colour), samples, colour, layout)
+    return StoredPlanes(planes, samples, colour, layout)
+
+
+def planes_dtype(samples: SampleMap, colour: Colour) -> np.dtype[np.signedinteger]:
+    """The type in which planes are lifted."""
+    return coefficient_dtype(*colour_range(colour, samples.low, samples.high))
 
 
 def decompose(planes: Coefficients, layout: BlockLayout, wavelet: Wavelet) -> dict[int, Bands]:
     """The subbands to be stored for each level, from voxels (planes, z, y, x)."""
-    cut: dict[int, Bands] = {}
+    return dict(halvings(planes, layout, wavelet))
+
+
+def halvings(
+    planes: Coefficients,
+    layout: BlockLayout,
+    wavelet: Wavelet,
+    dtype: np.dtype[np.signedinteger] | None = None,
+    room: Room = np.empty,
+) -> Iterator[tuple[int, Bands]]:
+    """Each level, the finest first, and the subbands to be stored for it: none is made before the one before is used.
+
+    Parameters
+    ----------
+    planes
+        Voxels (planes, z, y, x).
+    dtype
+        That of the subbands; the planes' own if None.
+    room
+        Makes the arrays for the subbands.
+    """
     for level, axes in enumerate(layout.pyramid.halved):
-        bands = forward(planes, axes, wavelet)
+        bands = forward(planes, axes, wavelet, dtype, room)
         planes = bands.pop(LOW_PASS)
-        cut[level] = bands
-    cut[layout.pyramid.coarsest] = {LOW_PASS: planes}
-    return cut
+        yield level, bands
+        del bands  # before there are those of the next level
+    yield layout.pyramid.coarsest, {LOW_PASS: planes if dtype is None else planes.astype(dtype, copy=False)}
 
 
 class Reconstruction:

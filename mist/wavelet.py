@@ -143,16 +143,27 @@ def coefficient_dtype(low: int, high: int) -> np.dtype[np.signedinteger]:
     return np.dtype(np.int32 if low >= -(2**17) and high < 2**18 else np.int64)
 
 
-def forward(coefficients: Coefficients, axes: str, wavelet: Wavelet) -> Bands:
+def forward(
+    coefficients: Coefficients,
+    axes: str,
+    wavelet: Wavelet,
+    dtype: np.dtype[np.signedinteger] | None = None,
+    room: Room = np.empty,
+) -> Bands:
     """The subbands of one halving of `coefficients`, (planes, z, y, x), along `axes`, a subsequence of `zyx`.
 
-    An axis of length n gives a low-pass half of ceil(n / 2) and a high-pass half of floor(n / 2) samples.
+    An axis of length n gives a low-pass half of ceil(n / 2) and a high-pass half of floor(n / 2) samples. `dtype` is
+    that of the subbands, as `coefficient_dtype` says, where it is not that of `coefficients`: a few slices at a time
+    are cast, so that samples of one or two bytes need no wider copy. `room` makes the arrays for the subbands.
     """
-    whole, table = np.ascontiguousarray(coefficients), _table(wavelet.steps, sign=1)
-    bands = {name: np.empty(_band_shape(whole.shape, name, axes), whole.dtype) for name in ("", *band_names(axes))}
-    halves = _halves(bands, whole.shape, axes)
+    kind = coefficients.dtype if dtype is None else dtype
+    table = _table(wavelet.steps, sign=1)
+    bands = {name: room(_band_shape(coefficients.shape, name, axes), kind) for name in ("", *band_names(axes))}
+    halves = _halves(bands, coefficients.shape, axes)
     for first, quarters in enumerate(halves):
-        split_slices(quarters, whole, (first, len(halves)), table)
+        for part, (at, step), plane in _slabs(quarters, first, len(halves)):
+            slices = coefficients[plane, at : at + part[0].shape[1] * step : step]
+            split_slices(part, np.ascontiguousarray(slices, kind), (0, 1), table)
     for pair in _along_z(halves):
         lift(*pair, table)
     return bands
@@ -182,7 +193,7 @@ def band_names(axes: str) -> tuple[str, ...]:
 
 
 _SLAB_SLICES = 8
-"""Slices that one thread merges at a time."""
+"""Slices that one thread merges at a time, and that are cast at a time where they are split."""
 
 
 def _band_shape(shape: Sequence[int], name: str, axes: str) -> tuple[int, ...]:

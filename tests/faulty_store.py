@@ -61,7 +61,7 @@ class FaultyStore:
     def inventory(self, prefix: str) -> Iterator[StoredObject]:
         return self._do("inventory", lambda: iter([*self.inner.inventory(prefix)]))
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         self._do("put", lambda: self.inner.put(key, data))
 
     def create(self, key: str, data: bytes) -> bool:
@@ -116,7 +116,7 @@ class ClockedStore(FaultyStore):
         """Let time go by."""
         self.now += timedelta(hours=hours)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         super().put(key, data)
         self.written[key] = self.now
 

@@ -54,7 +54,7 @@ class CountingStore:
         self.ranges.extend(ranges)
         return self.inner.get_ranges(key, ranges)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         self.requests.append("put")
         self.inner.put(key, data)
 

@@ -50,7 +50,7 @@ class StoredBlocks:
     """A scan in memory."""
 
     header: ScanHeader
-    blocks: bytes
+    blocks: bytes | memoryview
     """The object of blocks."""
     spans: Table
     """Where in it each block begins and ends."""

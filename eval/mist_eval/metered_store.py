@@ -32,7 +32,7 @@ class MeteredStore:
         """See `Store.get_ranges`."""
         return [self._counted(part) for part in self._store.get_ranges(key, ranges)]
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         """See `Store.put`."""
         self._store.put(key, data)
 

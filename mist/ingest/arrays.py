@@ -15,17 +15,20 @@ from mist.geometry import geometry_of_indices
 from mist.ingest.sample_type import to_voxels
 from mist.ingest.source import DecodedSource
 from mist.volume import Volume
+from mist_storage.workspace import MEMORY, Workspace
 
 
-def read_array(path: Path) -> DecodedSource:
-    """The volume in the file at `path`.
+def read_array(path: Path, workspace: Workspace = MEMORY) -> DecodedSource:
+    """The volume in the file at `path`, for which `workspace` makes room.
 
     Raises
     ------
     SourceRefused
         The array has not two or three axes, or samples of a type that cannot be stored.
     """
-    array = np.load(path, allow_pickle=False)
-    if array.ndim not in (2, 3):
-        raise SourceRefused(f"an array of shape {array.shape}; two axes (y, x) or three (z, y, x) are taken")
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    if mapped.ndim not in (2, 3):
+        raise SourceRefused(f"an array of shape {mapped.shape}; two axes (y, x) or three (z, y, x) are taken")
+    array = workspace.room(mapped.shape, mapped.dtype.newbyteorder("="))
+    array[...] = mapped
     return DecodedSource(Volume(to_voxels(array), "zyx"[3 - array.ndim :], geometry_of_indices()))

@@ -15,13 +15,16 @@ from itertools import pairwise
 import numpy as np
 from tifffile import COMPRESSION, FILLORDER, TiffFile, TiffPage
 
-from mist.kept_file import Layout
+from mist.kept_file import Content, Layout
 from mist.kept_wrapping import Wrapping, png_body, png_rows, png_rows_offset, unzipped
 from mist.volume import Voxels
 
 _GZIP_MARK = b"\x1f\x8b"
 
 _MOST_SAMPLE_BYTES = 8
+
+_MOST_ARRAY_HEADER_BYTES = 1 << 17
+"""What a `.npy` file may hold before its samples: a header of format 1.0 or 2.0 that NumPy reads has 10,000 bytes."""
 
 _MOST_HEADER_BYTES = 16 << 20
 """What a compressed NIfTI file may hold beside its voxels: extensions are a few kilobytes."""
@@ -50,7 +53,7 @@ class FileSheets:
 class Body:
     """What a file holds."""
 
-    data: bytes
+    data: Content
     """The file, or what was unwrapped of it."""
     wrapping: Wrapping = Wrapping.NONE
     """How it was unwrapped."""
@@ -60,10 +63,10 @@ class Body:
     """Where in it a sheet should lie, and which one."""
 
 
-def nifti_body(data: bytes, sheets: FileSheets) -> Body | None:
+def nifti_body(data: Content, sheets: FileSheets) -> Body | None:
     """The body of a NIfTI file: unzipped, voxels in a row from where the header says."""
     body, wrapping = data, Wrapping.NONE
-    if data.startswith(_GZIP_MARK):
+    if data[:2] == _GZIP_MARK:
         most = sheets.all.size * _MOST_SAMPLE_BYTES + _MOST_HEADER_BYTES
         unwrapped = unzipped(data, most)
         if unwrapped is None:
@@ -73,7 +76,7 @@ def nifti_body(data: bytes, sheets: FileSheets) -> Body | None:
     return Body(body, wrapping, sheets.layout(order, sample_bytes), sheets.in_a_row(offset, sample_bytes))
 
 
-def _nifti_voxels(body: bytes, colours: int) -> tuple[str, int, int]:
+def _nifti_voxels(body: Content, colours: int) -> tuple[str, int, int]:
     """Byte order, bytes of a sample, and offset of the voxels in a NIfTI-1 or NIfTI-2 file."""
     order = "<" if struct.unpack_from("<i", body)[0] in (348, 540) else ">"
     if struct.unpack_from(order + "i", body)[0] == 348:
@@ -83,8 +86,9 @@ def _nifti_voxels(body: bytes, colours: int) -> tuple[str, int, int]:
     return order, bits // 8 // colours, int(offset)
 
 
-def picture_body(data: bytes, sheets: FileSheets) -> Body | None:
+def picture_body(content: Content, sheets: FileSheets) -> Body | None:
     """The body of a PNG file whose rows are the voxels; a JPEG file is kept, being smaller than what it shows."""
+    data = bytes(content)  # which copies nothing but a file that was mapped
     form = png_rows(data) if data.startswith(b"\x89PNG") else None
     if form is None:
         return None
@@ -93,7 +97,7 @@ def picture_body(data: bytes, sheets: FileSheets) -> Body | None:
     return None if body is None else Body(body, Wrapping.PNG, layout, ((png_rows_offset(body), 0),))
 
 
-def tiff_body(data: bytes, sheets: FileSheets) -> Body | None:
+def tiff_body(data: Content, sheets: FileSheets) -> Body | None:
     """The body of an uncompressed TIFF file, each of whose pages lies in one piece."""
     with TiffFile(io.BytesIO(data)) as tiff:
         pages = [page for page in tiff.pages if isinstance(page, TiffPage)]
@@ -112,9 +116,9 @@ def _is_plain(page: TiffPage) -> bool:
     return is_whole and not is_coded
 
 
-def array_body(data: bytes, sheets: FileSheets) -> Body | None:
+def array_body(data: Content, sheets: FileSheets) -> Body | None:
     """The body of a `.npy` file in C order."""
-    stream = io.BytesIO(data)
+    stream = io.BytesIO(data[:_MOST_ARRAY_HEADER_BYTES])
     version = np.lib.format.read_magic(stream)
     read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
     _, is_fortran, dtype = read_header(stream)

@@ -17,7 +17,7 @@ from mist.errors import SourceRefused
 from mist.geometry import Geometry
 from mist.ingest.dicom_dataset import read_dataset, text
 from mist.ingest.dicom_geometry import cine_geometry, frame_stack, image_geometry, pixel_spacing_mm, stack_geometry
-from mist.ingest.dicom_header import DicomHeader, header_of
+from mist.ingest.dicom_header import DicomHeader, header_of, require_one_format
 from mist.ingest.dicom_pixels import PIXEL_KEYWORDS, decode_pixels
 from mist.ingest.dicom_series import stack_headers
 from mist.ingest.dicom_tables import modality_values
@@ -25,30 +25,49 @@ from mist.ingest.dicom_values import alike, display_of, rescales_of
 from mist.ingest.refusal import refusing
 from mist.ingest.source import DecodedSource
 from mist.volume import Rescale, Volume, Voxels
+from mist_storage.workspace import MEMORY, Workspace
 
 
-def read_dicom(paths: Sequence[Path]) -> DecodedSource:
-    """The volume in one DICOM file, or in the files of a stack of slices.
+def read_dicom(paths: Sequence[Path], workspace: Workspace = MEMORY) -> DecodedSource:
+    """The volume in one DICOM file, or in the files of a stack of slices, for which `workspace` makes room.
 
     Raises
     ------
     SourceRefused
         Files hold no pixels, cannot be decoded, or make no stack.
     """
-    return _read_object(paths[0]) if len(paths) == 1 else _read_stack(paths)
+    return _read_object(paths[0]) if len(paths) == 1 else _read_stack(paths, workspace)
 
 
-def _read_stack(paths: Sequence[Path]) -> DecodedSource:
-    """The volume in several files, one slice each."""
-    slices = []
-    for path in paths:
-        with refusing(path.name):
-            slices.append(_read_file(path))
-    stack, spacing_mm = stack_headers([one.header for one in slices])
-    ordered = [slices[place] for place in stack.order]
-    voxels, rescale = alike(np.stack([one.pixels for one in ordered]), [one.rescales[0] for one in ordered])
+def _read_stack(paths: Sequence[Path], workspace: Workspace) -> DecodedSource:
+    """The volume in several files, one slice each, of which one at a time is in memory beside it."""
+    first = _read_slice(paths[0])
+    voxels = workspace.room((len(paths), *first.pixels.shape), first.pixels.dtype)
+    headers, rescales = [], []
+    for place, path in enumerate(paths):
+        one = _read_slice(path) if place else first
+        require_one_format([first.header, one.header])
+        voxels = _wide_enough(voxels, one.pixels)
+        voxels[place] = one.pixels
+        headers.append(one.header)
+        rescales.append(one.rescales[0])
+    stack, spacing_mm = stack_headers(headers)
+    if stack.order != tuple(range(len(paths))):  # which is how their task has them
+        voxels = voxels[list(stack.order)]
+    voxels, rescale = alike(voxels, [rescales[place] for place in stack.order], workspace)
     axes = "zyxc" if voxels.ndim == 4 else "zyx"
-    return _described(Volume(voxels, axes, stack_geometry(stack, spacing_mm), rescale), ordered[0].dataset, stack.order)
+    lowest = first.dataset if stack.order[0] == 0 else read_dataset(paths[stack.order[0]])
+    return _described(Volume(voxels, axes, stack_geometry(stack, spacing_mm), rescale), lowest, stack.order)
+
+
+def _read_slice(path: Path) -> _File:
+    with refusing(path.name):
+        return _read_file(path)
+
+
+def _wide_enough(voxels: Voxels, pixels: Voxels) -> Voxels:
+    """`voxels`, or a copy that can hold `pixels` too, where a slice's own table gives wider samples than another's."""
+    return voxels.astype(np.result_type(voxels, pixels), copy=False)
 
 
 def _read_object(path: Path) -> DecodedSource:

@@ -21,6 +21,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from mist.ingest.body import Body, FileSheets
 from mist.ingest.dicom_dataset import text, transfer_syntax
 from mist.ingest.dicom_tables import has_palette
+from mist.kept_file import Content
 from mist.kept_wrapping import Wrapping, dataset_start, inflated_dicom, meta_elements
 
 _TAGS = {"PixelData": 0x7FE00010, "FloatPixelData": 0x7FE00008, "DoubleFloatPixelData": 0x7FE00009}
@@ -55,8 +56,9 @@ class _Edit:
         return len(self.replacement) - (self.stop - self.start)
 
 
-def dicom_body(data: bytes, sheets: FileSheets) -> Body | None:
+def dicom_body(content: Content, sheets: FileSheets) -> Body | None:
     """The body of a DICOM file, or None where it must be kept as it is."""
+    data = bytes(content)  # which copies nothing but a file that was mapped
     dataset = dcmread(io.BytesIO(data), force=True)
     syntax = transfer_syntax(dataset)
     if syntax == DeflatedExplicitVRLittleEndian:

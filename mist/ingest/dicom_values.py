@@ -17,6 +17,7 @@ from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import frame_value, number, text
 from mist.scan import Display
 from mist.volume import Rescale, Voxels
+from mist_storage.workspace import MEMORY, Workspace
 
 UNSPECIFIED = "US"
 """Rescale Type of values whose unit nobody knows (PS3.3 C.11.1.1.2)."""
@@ -29,7 +30,7 @@ def rescales_of(dataset: Dataset, frames: int = 1) -> list[Rescale]:
     return [_frame_rescale(dataset, frame) for frame in range(frames)]
 
 
-def alike(voxels: Voxels, rescales: Sequence[Rescale]) -> tuple[Voxels, Rescale]:
+def alike(voxels: Voxels, rescales: Sequence[Rescale], workspace: Workspace = MEMORY) -> tuple[Voxels, Rescale]:
     """Voxels that share one map to physical values, and the map.
 
     Parameters
@@ -38,6 +39,8 @@ def alike(voxels: Voxels, rescales: Sequence[Rescale]) -> tuple[Voxels, Rescale]
         Stored values; the first axis is that of the slices or frames where there are several.
     rescales
         The map of each of them.
+    workspace
+        Makes room for other voxels.
 
     Raises
     ------
@@ -50,7 +53,10 @@ def alike(voxels: Voxels, rescales: Sequence[Rescale]) -> tuple[Voxels, Rescale]
     units = sorted({rescale.unit for rescale in rescales})
     if len(units) > 1:
         raise SourceRefused(f"slices or frames measure different things ({', '.join(map(repr, units))}); split them")
-    return np.stack([_true_values(*pair) for pair in zip(voxels, rescales, strict=True)]), Rescale(unit=first.unit)
+    values = workspace.room(voxels.shape, np.float32)
+    for place, pair in enumerate(zip(voxels, rescales, strict=True)):
+        values[place] = _true_values(*pair)
+    return values, Rescale(unit=first.unit)
 
 
 def _true_values(stored: Voxels, rescale: Rescale) -> npt.NDArray[np.float32]:

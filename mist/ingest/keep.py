@@ -7,15 +7,17 @@ believed, and one that would not come back is kept as it is. A file that changed
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from mist.errors import SourceRefused
 from mist.ingest.body import Body, FileSheets, array_body, nifti_body, picture_body, tiff_body
 from mist.ingest.dicom_body import dicom_body
 from mist.ingest.refusal import refusing
 from mist.ingest.source import DecodedSource, ScanTask, SourceFile, SourceKind
-from mist.kept_file import KeptFile, kept_of, restored_body, sheets_of, spans_of
+from mist.kept_file import Content, KeptFile, comes_back, kept_of, sheets_of, spans_of
 from mist.kept_wrapping import Wrapping
 
 _BODIES = {
@@ -26,6 +28,10 @@ _BODIES = {
     SourceKind.NUMPY: array_body,
 }
 """What a file of each kind holds."""
+
+
+MAPPED_BYTES = 64 << 20
+"""Files of at least this size are mapped into memory, of which the system then keeps what it has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +59,26 @@ def keep_files(task: ScanTask, files: Sequence[SourceFile], decoded: DecodedSour
 
 
 def _keep(task: ScanTask, place: int, file: SourceFile, decoded: DecodedSource) -> tuple[KeptFile, bytes]:
-    data = task.paths[place].read_bytes()
+    data = _content(task.paths[place], file.bytes)
     if hashlib.sha256(data).hexdigest() != file.sha256:
         raise SourceRefused(f"{file.name} was changed while it was read; ingest it again")
     sheets = _file_sheets(decoded, place, len(task.paths))
     body = _body(task.kind, data, sheets)
-    found = _kept(file, body, sheets)
-    return found if _comes_back(*found, sheets) else _kept(file, Body(data), sheets)
+    kept_file, kept = _kept(file, body, sheets)
+    if comes_back(body.data, memoryview(kept), kept_file, sheets.all):
+        return kept_file, kept
+    return _kept(file, Body(data), sheets)
 
 
-def _body(kind: SourceKind, data: bytes, sheets: FileSheets) -> Body:
+def _content(path: Path, size: int) -> Content:
+    """What the file at `path` holds, which had `size` bytes."""
+    if size < MAPPED_BYTES:
+        return path.read_bytes()
+    with path.open("rb") as stream:
+        return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _body(kind: SourceKind, data: Content, sheets: FileSheets) -> Body:
     """What a file holds; the file itself where nobody understands it."""
     try:
         with refusing(kind):
@@ -93,11 +109,3 @@ def _kept(file: SourceFile, body: Body, sheets: FileSheets) -> tuple[KeptFile, b
     )
     kept_file = replace(whole, spans=spans_of(body.data, body.layout, sheets.all, body.places))
     return kept_file, kept_of(body.data, kept_file, sheets.all)
-
-
-def _comes_back(file: KeptFile, kept: bytes, sheets: FileSheets) -> bool:
-    try:
-        body = restored_body(memoryview(kept), file, sheets.all)
-    except ValueError:
-        return False
-    return hashlib.sha256(body).hexdigest() == file.body_sha256

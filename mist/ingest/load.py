@@ -5,7 +5,7 @@ The rule: one table says who reads what, and everything that goes wrong in a rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mist.ingest.arrays import read_array
 from mist.ingest.dicom import read_dicom
@@ -14,24 +14,27 @@ from mist.ingest.pictures import read_picture
 from mist.ingest.refusal import refusing
 from mist.ingest.source import DecodedSource, ScanTask, SourceFile, SourceKind, SourceScan, read_files
 from mist.ingest.tiff import read_tiff
+from mist_storage.workspace import MEMORY, Workspace
 
-_READERS = {
-    SourceKind.DICOM: lambda task: read_dicom(task.paths),
-    SourceKind.NIFTI: lambda task: read_nifti(task.paths[0]),
-    SourceKind.PICTURE: lambda task: read_picture(task.paths[0], is_mask=task.is_mask),
-    SourceKind.TIFF: lambda task: read_tiff(task.paths[0], is_mask=task.is_mask),
-    SourceKind.NUMPY: lambda task: read_array(task.paths[0]),
+_READERS: Mapping[SourceKind, Callable[[ScanTask, Workspace], DecodedSource]] = {
+    SourceKind.DICOM: lambda task, workspace: read_dicom(task.paths, workspace),
+    SourceKind.NIFTI: lambda task, workspace: read_nifti(task.paths[0], workspace),
+    SourceKind.PICTURE: lambda task, _: read_picture(task.paths[0], is_mask=task.is_mask),
+    SourceKind.TIFF: lambda task, _: read_tiff(task.paths[0], is_mask=task.is_mask),
+    SourceKind.NUMPY: lambda task, workspace: read_array(task.paths[0], workspace),
 }
 """How each kind of source is read."""
 
 
-def load_scan(task: ScanTask, files: Sequence[SourceFile] | None = None) -> SourceScan:
+def load_scan(task: ScanTask, files: Sequence[SourceFile] | None = None, workspace: Workspace = MEMORY) -> SourceScan:
     """The scan that `task` describes.
 
     Parameters
     ----------
     files
         What `read_files` says of the task's paths, where that is known already.
+    workspace
+        Makes room for voxels.
 
     Raises
     ------
@@ -39,6 +42,6 @@ def load_scan(task: ScanTask, files: Sequence[SourceFile] | None = None) -> Sour
         It cannot be read, or not exactly; the message names the source.
     """
     with refusing(task.source):
-        decoded: DecodedSource = _READERS[task.kind](task)
+        decoded = _READERS[task.kind](task, workspace)
         known = tuple(files) if files is not None else read_files(task.paths)
     return SourceScan(task.scan_id, task.is_mask, decoded, known)

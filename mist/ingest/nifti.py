@@ -7,8 +7,10 @@ The rule: voxels are those stored in the file, before scl_slope and scl_inter, w
 from __future__ import annotations
 
 import gzip
+import io
+import math
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -21,6 +23,7 @@ from mist.ingest.sample_type import to_voxels
 from mist.ingest.source import DecodedSource
 from mist.scan import Display
 from mist.volume import Rescale, Volume, Voxels
+from mist_storage.workspace import MEMORY, Workspace
 
 _MILLIMETRES = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
 """Length of the units that a header may name; where it names none, all tools take millimetres."""
@@ -30,16 +33,22 @@ _GZIP_MARK = b"\x1f\x8b"
 _AXES = ("x", "yx", "zyx", "tzyx")
 """The axes of a file with one to four dimensions."""
 
+_MOST_INFLATION = 1032
+"""How many times larger than itself what a deflated file holds may be (RFC 1951: 258 bytes from 2 bits)."""
+
+_PIECE_BYTES = 1 << 20
+"""Bytes that are read at a time."""
+
 Image = nib.Nifti1Image | nib.Nifti2Image
 
 
-def read_nifti(path: Path) -> DecodedSource:
-    """The volume in the file at `path`.
+def read_nifti(path: Path, workspace: Workspace = MEMORY) -> DecodedSource:
+    """The volume in the file at `path`, for which `workspace` makes room.
 
     Raises
     ------
     SourceRefused
-        More than four dimensions, or voxels of a type that cannot be stored.
+        More than four dimensions, voxels of a type that cannot be stored, or fewer than the header says.
     """
     with path.open("rb") as file:
         is_zipped = file.read(2) == _GZIP_MARK
@@ -48,16 +57,41 @@ def read_nifti(path: Path) -> DecodedSource:
         proxy = image.dataobj
         if not isinstance(proxy, ArrayProxy):
             raise SourceRefused(f"its voxels come as {type(proxy).__name__}, not as stored")
-        voxels, axes = _oriented(np.asarray(proxy.get_unscaled()))
+        most = path.stat().st_size * (_MOST_INFLATION if is_zipped else 1)
+        voxels, axes = _oriented(_stored(proxy, stream, most, workspace))
     rescale = Rescale(float(proxy.slope), float(proxy.inter))
     return DecodedSource(Volume(voxels, axes, _geometry(image), rescale), _display(image))
 
 
-def _image_type(stream: gzip.GzipFile | BinaryIO) -> type[Image]:
+def header_of(stream: gzip.GzipFile | io.BufferedReader) -> nib.Nifti1Header:
+    """The header of a file, which stands at its start."""
+    header: nib.Nifti1Header = _image_type(stream).header_class.from_fileobj(stream, check=False)
+    return header
+
+
+def _image_type(stream: gzip.GzipFile | io.BufferedReader) -> type[Image]:
     """NIfTI-1 or NIfTI-2, by the mark at byte 4; the stream is left at its start."""
     head = stream.read(8)
     stream.seek(0)
     return nib.Nifti2Image if head[4:7] == b"n+2" else nib.Nifti1Image
+
+
+def _stored(
+    proxy: ArrayProxy, stream: gzip.GzipFile | io.BufferedReader, most_bytes: int, workspace: Workspace
+) -> npt.NDArray[Any]:
+    """The voxels as they are in the file, (i, j, k, ...), which cannot have more than `most_bytes`."""
+    count = math.prod(proxy.shape)
+    if count * proxy.dtype.itemsize > most_bytes:
+        raise SourceRefused(f"the header says {count} voxels, and the file is too short for them; fetch it again")
+    voxels = workspace.room((count,), proxy.dtype)
+    stream.seek(int(proxy.offset))
+    left = voxels.view(np.uint8).data
+    while left:
+        taken = stream.readinto(left[:_PIECE_BYTES])
+        if not taken:
+            raise SourceRefused(f"{len(left)} bytes of its voxels are missing; fetch the file again")
+        left = left[taken:]
+    return voxels.reshape(proxy.shape, order="F")
 
 
 def _oriented(stored: npt.NDArray[Any]) -> tuple[Voxels, str]:

@@ -1,35 +1,35 @@
-"""Jobs on several processor cores.
+"""Jobs on several processor cores of this machine.
 
-The rule: processes are started anew (`spawn`) and never forked, since the object store's runtime does not survive a
-fork. Each holds decoding to limits of time and memory. A process that dies in the middle of foreign bytes costs one
-job: the jobs that were running are done again, each in a process of its own, and the one that kills it is refused.
+The rule: each job is done in a child process (`mist.ingest.workshop`), unless one worker is asked for: that is this
+process, which nothing protects.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from itertools import islice
 
 from mist.ingest.limits import Limits
-from mist.ingest.worker import Job, Result, do_job, refused
+from mist.ingest.memory_gate import usual_memory
+from mist.ingest.worker import Job, Result, do_job, expected_bytes
+from mist.ingest.workshop import Workshop
+
+Submit = Callable[[Job], Future[list[Result]]]
+"""Has a job done somewhere."""
 
 JOBS_AHEAD = 2
-"""Jobs handed to the pool for each worker: one being done and one waiting, so that memory stays bounded."""
+"""Jobs handed out for each worker: one being done and one waiting, so that what is on its way stays bounded."""
 
 USUAL = Limits()
 """What decoding a scan may take."""
 
-Unfinished = tuple[list[Job], list[Job]]
-"""The jobs that were running when a process died, and those not yet begun."""
 
-
-def do_jobs(jobs: Sequence[Job], workers: int | None, limits: Limits = USUAL) -> Iterator[list[Result]]:
+def do_jobs(
+    jobs: Sequence[Job], workers: int | None, limits: Limits = USUAL, memory_bytes: int | None = None
+) -> Iterator[list[Result]]:
     """The results of `jobs`, as they are done.
 
     Parameters
@@ -41,69 +41,38 @@ def do_jobs(jobs: Sequence[Job], workers: int | None, limits: Limits = USUAL) ->
         decoder that crashes.
     limits
         What decoding a scan may take, in the others.
+    memory_bytes
+        What all of them may take together; half of the machine's memory if None.
 
     Raises
     ------
     StoreError
         The store failed; jobs not yet begun are dropped.
     """
+    memory = usual_memory() if memory_bytes is None else memory_bytes
     if workers == 1:
-        yield from map(do_job, jobs)
+        yield from (do_job(_within(job, memory)) for job in jobs)
         return
-    waiting = list(jobs)
-    while waiting:
-        suspects, waiting = yield from _do_in_pool(waiting, workers or os.cpu_count() or 1, limits)
-        for job in suspects:
-            yield _do_alone(job, limits)
+    count = min(workers or os.cpu_count() or 1, max(1, len(jobs)))
+    with Workshop(do_job, limits, memory) as workshop, ThreadPoolExecutor(count) as threads:
+        try:
+            yield from in_turn(jobs, lambda job: threads.submit(workshop.do, job), count * JOBS_AHEAD)
+        finally:  # an interrupt waits for nothing
+            threads.shutdown(wait=False, cancel_futures=True)
+            workshop.close()
 
 
-def _do_in_pool(jobs: Sequence[Job], workers: int, limits: Limits) -> Generator[list[Result], None, Unfinished]:
-    """Do `jobs` until all are done, or a process dies."""
-    waiting: deque[Job] = deque(jobs)
-    running: dict[Future[list[Result]], Job] = {}
-    pool = _pool(min(workers, len(jobs)))
-    try:
-        while waiting or running:
-            while waiting and len(running) < JOBS_AHEAD * workers:
-                future = _submit(pool, waiting[0], limits)
-                running[future] = waiting.popleft()
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield future.result()
-                del running[future]
-    except BrokenProcessPool:
-        return list(running.values()), list(waiting)
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return [], []
+def in_turn(jobs: Sequence[Job], submit: Submit, ahead: int) -> Iterator[list[Result]]:
+    """The results of `jobs` as they are done, of which at most `ahead` are handed out at a time."""
+    waiting = iter(jobs)
+    running = set(map(submit, islice(waiting, ahead)))
+    while running:
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
+            running.update(map(submit, islice(waiting, 1)))
 
 
-def _do_alone(job: Job, limits: Limits) -> list[Result]:
-    """Do a job in a process of its own; refuse it if that process dies."""
-    try:
-        with _pool(1) as pool:
-            return _submit(pool, job, limits).result()
-    except BrokenProcessPool:
-        return refused(
-            job,
-            f"{job.tasks[0].source}: the process that decoded it died: a decoder crashed, ran out of memory, or took "
-            f"more than {limits.seconds:g} s; export it anew, or convert it with its own software",
-        )
-
-
-def _submit(pool: ProcessPoolExecutor, job: Job, limits: Limits) -> Future[list[Result]]:
-    with _interrupts_for_this_process_alone():
-        return pool.submit(do_job, job, limits)  # starts a process if none is idle
-
-
-@contextmanager
-def _interrupts_for_this_process_alone() -> Iterator[None]:
-    """Ctrl-C reaches every process of a terminal; those started in here leave it to this one, which then ends them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+def _within(job: Job, memory_bytes: int) -> Job:
+    """`job`, to be done in files where memory is not enough."""
+    return job if expected_bytes(job) <= memory_bytes else replace(job, memory_bytes=memory_bytes)

@@ -7,6 +7,7 @@ the dataset has already is not decoded again, and nothing is committed where not
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as replaced
 from itertools import chain
@@ -20,7 +21,7 @@ from mist.ingest.processes import do_jobs
 from mist.ingest.report import IngestReport, OnProgress, Progress, ScanOutcome, ScanStatus
 from mist.ingest.source import Refusal, ScanTask, named
 from mist.ingest.worker import Job, Result
-from mist_storage.catalog import commit_rows
+from mist_storage.catalog import commit_rows as commit
 from mist_storage.catalog_row import CatalogRow, Label
 from mist_storage.dataset import open_dataset, split_version
 from mist_storage.delta_table import WRITABLE_SCHEMES
@@ -29,6 +30,9 @@ from mist_storage.store import Address
 COMMIT_ROWS = 256
 """Rows in one commit: an interrupted ingest loses at most so many scans, and ten thousand scans make forty versions."""
 
+COMMIT_SECONDS = 60.0
+"""Rows wait no longer for a commit than this, and for the next scan to be done: an hour of large scans is not lost."""
+
 
 def ingest(  # noqa: PLR0913 - each is an option of the command
     sources: Sequence[str | Path],
@@ -36,14 +40,14 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     *,
     labels: str | Path | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
+    memory_bytes: int | None = None,
     dry_run: bool = False,
     replace: bool = False,
+    commit_rows: int = COMMIT_ROWS,
     on_progress: OnProgress | None = None,
 ) -> IngestReport:
     """Store the scans in `sources` in the dataset at `dataset_url`.
-
-    With several workers processes are started, which import the caller's main module: a script calls this below
-    `if __name__ == "__main__":`.
 
     Parameters
     ----------
@@ -56,10 +60,17 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     workers
         Processes, at least 1; as many as there are processor cores if None. 1 is this process, which a decoder that
         crashes or hangs on a malicious file takes with it: for files that are trusted, and for debugging.
+    scheduler
+        Address of a Dask scheduler, whose workers do the work instead; see `mist.ingest.dask_cluster`.
+    memory_bytes
+        What all workers together may take, each by itself where there is a `scheduler`; half of the machine's memory
+        if None. A scan that needs more than this is stored through files, alone.
     dry_run
         Read and check everything, store nothing.
     replace
         Whether a scan takes the place of one with the same id and other content, which is refused otherwise.
+    commit_rows
+        Rows of one commit; there are fewer after `COMMIT_SECONDS`.
     on_progress
         Told of each source when it is done.
 
@@ -69,8 +80,10 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
         A source or the labels cannot be used, or the dataset cannot be written to.
     StoreError
         The store failed. Rows committed before stay; nothing else is visible.
+    ClusterUnavailable
+        The Dask cluster cannot be reached, or cannot do this. Rows committed before stay.
     """
-    _require_usable(dataset_url, workers)
+    _require_usable(dataset_url, workers, scheduler)
     discovery = discover(sources)
     if not (discovery.tasks or discovery.refusals):
         raise InvalidRequest(f"{', '.join(map(str, sources))}: no images, only files that are none")
@@ -79,9 +92,11 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     rows = _existing_rows(dataset_url, discovery.tasks)
     tasks = discovery.tasks if labels is not None else [_as_stored(task, rows) for task in discovery.tasks]
     jobs = [_job(bundle, rows, Job(dataset_url, (), {}, replace, dry_run)) for bundle in bundles(tasks)]
-    results = do_jobs(jobs, workers)
+    results = do_jobs(jobs, workers, memory_bytes=memory_bytes)
+    if scheduler is not None:
+        results = _on_cluster(scheduler, jobs, memory_bytes)
     current = ([_relabelled(result, rows) for result in bundle] for bundle in results)
-    stored = _committed(current, None if dry_run else dataset_url)
+    stored = _committed(current, None if dry_run else dataset_url, commit_rows)
     refused = [_outcome(refusal) for refusal in discovery.refusals]
     total = len(refused) + len(tasks)
     outcomes = [
@@ -101,7 +116,15 @@ def bundles(tasks: Iterable[ScanTask]) -> list[tuple[ScanTask, ...]]:
     ]
 
 
-def _require_usable(dataset_url: str, workers: int | None) -> None:
+def _on_cluster(scheduler: str, jobs: Sequence[Job], memory_bytes: int | None) -> Iterator[list[Result]]:
+    from mist.ingest.dask_cluster import do_jobs_on  # noqa: PLC0415 - most ingests do without Dask
+
+    return do_jobs_on(scheduler, jobs, memory_bytes=memory_bytes)
+
+
+def _require_usable(dataset_url: str, workers: int | None, scheduler: str | None) -> None:
+    if workers is not None and scheduler is not None:
+        raise InvalidRequest("give workers or a scheduler, not both: a cluster has workers of its own")
     if workers is not None and workers < 1:
         raise InvalidRequest(f"an ingest needs at least 1 worker, not {workers}")
     if split_version(dataset_url)[1] is not None:
@@ -157,17 +180,19 @@ def _relabelled(result: Result, rows: Mapping[str, CatalogRow]) -> Result:
     return Result(task, replaced(result.outcome, status=ScanStatus.RELABELLED), new)
 
 
-def _committed(results: Iterable[Sequence[Result]], dataset_url: str | None) -> Iterator[ScanOutcome]:
+def _committed(results: Iterable[Sequence[Result]], dataset_url: str | None, commit_rows: int) -> Iterator[ScanOutcome]:
     """The outcomes of `results`, whose rows are committed by and by; nowhere without a dataset."""
     pending: list[CatalogRow] = []
+    since = time.monotonic()
     for bundle in results:
         pending += [result.row for result in bundle if result.row is not None]
-        if dataset_url is not None and len(pending) >= COMMIT_ROWS:
-            commit_rows(dataset_url, pending)
-            pending = []
+        is_due = len(pending) >= commit_rows or time.monotonic() - since >= COMMIT_SECONDS
+        if dataset_url is not None and pending and is_due:
+            commit(dataset_url, pending)
+            pending, since = [], time.monotonic()
         yield from (result.outcome for result in bundle)
     if dataset_url is not None and pending:
-        commit_rows(dataset_url, pending)
+        commit(dataset_url, pending)
 
 
 def _given(labels: Mapping[str, Label]) -> dict[str, Label]:

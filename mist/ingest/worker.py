@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mist.errors import SourceRefused
+from mist.ingest.expected_memory import PROCESS_BYTES, expected_memory
 from mist.ingest.keep import keep_files
 from mist.ingest.limits import Limits, limited
 from mist.ingest.load import load_scan
@@ -21,6 +22,7 @@ from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET
 from mist_storage.catalog_row import CatalogRow
 from mist_storage.scan_writer import EncodingFailed, write_scan
 from mist_storage.store import Store, open_store
+from mist_storage.workspace import MEMORY, Files, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Job:
         Whether a scan of other content gives way.
     dry_run
         Whether to do everything but the storing.
+    memory_bytes
+        How much memory there is, where it is known not to be enough: voxels then lie in files. None where it is.
     """
 
     dataset_url: str
@@ -46,6 +50,16 @@ class Job:
     known: Mapping[str, str]
     replace: bool = False
     dry_run: bool = False
+    memory_bytes: int | None = None
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where voxels lie while the job is done."""
+        return MEMORY if self.memory_bytes is None else Files(max(1, self.memory_bytes // SLABS_IN_MEMORY))
+
+
+SLABS_IN_MEMORY = 32
+"""What is looked at together of a scan that memory is too small for takes some six times its own size, decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +110,13 @@ def do_job(job: Job, limits: Limits | None = None) -> list[Result]:
         return refused(job, str(error))
 
 
+def expected_bytes(job: Job) -> int:
+    """How much memory `job` will take: little where the dataset has its scans already."""
+    if not job.replace and all(task.scan_id in job.known for task in job.tasks):
+        return PROCESS_BYTES
+    return sum(map(expected_memory, job.tasks))
+
+
 def refused(job: Job, reason: str) -> list[Result]:
     """The results of a job of which nothing is stored."""
     return [
@@ -130,7 +151,7 @@ def _prepare(task: ScanTask, job: Job, limits: Limits | None) -> _Prepared:
             "ask to replace it, or give this source another name"
         )
     with limited(limits, sum(file.bytes for file in files)):
-        return _Prepared(task, files, load_scan(task, files))
+        return _Prepared(task, files, load_scan(task, files, job.workspace))
 
 
 def _require_alike(scans: Sequence[SourceScan]) -> None:
@@ -149,7 +170,7 @@ def _finish(item: _Prepared, job: Job) -> Result:
         if job.dry_run:
             to_integers(item.scan.decoded.volume.voxels)
             return _result(item, ScanStatus.PLANNED)
-        return _result(item, ScanStatus.STORED, _store(open_store(job.dataset_url), item, item.scan))
+        return _result(item, ScanStatus.STORED, _store(open_store(job.dataset_url), item, item.scan, job.workspace))
     except SourceRefused as error:  # samples that have no exact form show only now
         raise SourceRefused(f"{item.task.source}: {error}") from error
 
@@ -161,7 +182,7 @@ def _result(item: _Prepared, status: ScanStatus, row: CatalogRow | None = None) 
     return Result(task, outcome, row)
 
 
-def _store(store: Store, item: _Prepared, scan: SourceScan) -> CatalogRow:
+def _store(store: Store, item: _Prepared, scan: SourceScan, workspace: Workspace) -> CatalogRow:
     """Write the objects of `scan`; the row that makes them a scan."""
     with refusing(item.task.source):
         source = keep_files(item.task, item.files, scan.decoded)
@@ -173,6 +194,7 @@ def _store(store: Store, item: _Prepared, scan: SourceScan) -> CatalogRow:
         display=scan.decoded.display,
         sources=[file.to_json() for file in source.files],
         kept=source.kept,
+        workspace=workspace,
     )
     return CatalogRow(
         scan_id=stored.scan_id,

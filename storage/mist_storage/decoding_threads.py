@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -28,9 +29,17 @@ def decoding_run(values: int) -> Run:
     return map if threads == 1 or values < FEWEST_VALUES else _on_threads
 
 
+def stay_on_one_thread() -> None:
+    """Say that this process is one of several that share the work, where `multiprocessing` does not know it."""
+    _others_work.set()
+
+
+_others_work = threading.Event()
+
+
 def thread_count() -> int:
     """Cores that this process may use; 1 in a worker process."""
-    if multiprocessing.parent_process() is not None:
+    if multiprocessing.parent_process() is not None or _others_work.is_set():
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

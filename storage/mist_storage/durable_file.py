@@ -22,7 +22,7 @@ _ATTEMPTS = 20
 """How often a folder is made anew that somebody else removes, because it is empty, before there is a file in it."""
 
 
-def write_file(path: Path, data: bytes, *, replace: bool = True) -> None:
+def write_file(path: Path, data: bytes | memoryview, *, replace: bool = True) -> None:
     """Make `path` a file of `data`, and the folders above it; see this module's rule for when it is on the disk.
 
     Parameters
@@ -98,7 +98,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _staged_in_folder(path: Path, data: bytes, *, is_durable: bool) -> Path:
+def _staged_in_folder(path: Path, data: bytes | memoryview, *, is_durable: bool) -> Path:
     """A file of `data` beside `path`, in a folder that is made where there is none."""
     for _ in range(_ATTEMPTS - 1):
         with suppress(FileNotFoundError):
@@ -108,7 +108,7 @@ def _staged_in_folder(path: Path, data: bytes, *, is_durable: bool) -> Path:
     return _staged(path, data, is_durable=is_durable)
 
 
-def _staged(path: Path, data: bytes, *, is_durable: bool) -> Path:
+def _staged(path: Path, data: bytes | memoryview, *, is_durable: bool) -> Path:
     """A file of `data` beside `path`, on the disk if it is to be."""
     staged = path.with_name(f"{path.name}#{secrets.randbits(48)}")
     try:

@@ -61,7 +61,7 @@ class PrefixCache:
         fetched = iter(self._store.get_ranges(key, beyond) if beyond else ())
         return [held[start:stop] + (next(fetched) if stop > len(held) else b"") for start, stop in ranges]
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         """See `Store.put`."""
         try:
             self._store.put(key, data)

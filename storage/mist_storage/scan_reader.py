@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from mist.block_table import TABLE_ENTRY_BYTES, table_entry, walk_blocks
+from mist.block_table import TABLE_ENTRY_BYTES, entry_length, table_entry, walk_blocks
 from mist.blocks import Block
 from mist.codec import BlockCorrupt, Table, block_spans, decode_blocks_into
 from mist.errors import ObjectNotFound, ScanCorrupt
@@ -33,13 +33,17 @@ MAX_GAP_BYTES = 16 * 1024
 """Blocks that lie no further apart than this are fetched in one range."""
 
 
+Bytes = bytes | memoryview
+"""What was read."""
+
+
 class RangeReader(Protocol):
     """What a scan reader needs of a store: see `mist_storage.store.Store`."""
 
-    def get_range(self, key: str, start: int, stop: int) -> bytes:
+    def get_range(self, key: str, start: int, stop: int) -> Bytes:
         """Bytes [start, stop) of an object, fewer where it ends before."""
 
-    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[Bytes]:
         """Several ranges [start, stop) of one object."""
 
 
@@ -47,13 +51,13 @@ class RangeReader(Protocol):
 class BytesReader:
     """One object in memory, whatever key is asked for."""
 
-    data: bytes
+    data: memoryview
 
-    def get_range(self, key: str, start: int, stop: int) -> bytes:  # noqa: ARG002 - there is one object
+    def get_range(self, key: str, start: int, stop: int) -> Bytes:  # noqa: ARG002 - there is one object
         """See `RangeReader.get_range`."""
         return self.data[start:stop]
 
-    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[Bytes]:
         """See `RangeReader.get_ranges`."""
         return [self.get_range(key, start, stop) for start, stop in ranges]
 
@@ -180,7 +184,7 @@ class ScanReader:
     def _span(self, level: int) -> tuple[int, int]:
         return level_span(self.header, level)
 
-    def _fetch(self, start: int, stop: int, level: int) -> bytes:
+    def _fetch(self, start: int, stop: int, level: int) -> Bytes:
         if start == stop:
             return b""
         try:
@@ -190,7 +194,7 @@ class ScanReader:
         self._check_length(level, start, stop, data)
         return data
 
-    def _check_length(self, level: int, start: int, stop: int, data: bytes) -> None:
+    def _check_length(self, level: int, start: int, stop: int, data: Bytes) -> None:
         if len(data) != stop - start:
             raise ScanCorrupt(self.scan_id, level, f"bytes {start} to {stop} were asked for, {len(data)} bytes came")
 
@@ -247,18 +251,18 @@ def coalesce(spans: Sequence[tuple[int, int]], max_gap_bytes: int) -> list[tuple
     return joined
 
 
-def _block_spans(entries: Sequence[bytes], start: int) -> list[tuple[int, int]]:
+def _block_spans(entries: Sequence[Bytes], start: int) -> list[tuple[int, int]]:
     """Where in the object the blocks of consecutive table entries lie, the first at `start`."""
     spans = []
     for entry in entries:
-        stop = start + int.from_bytes(entry[:4], "little")
+        stop = start + entry_length(entry)
         spans.append((start, stop))
         start = stop
     return spans
 
 
 def _cut(
-    spans: Sequence[tuple[int, int]], ranges: Sequence[tuple[int, int]], parts: Sequence[bytes]
+    spans: Sequence[tuple[int, int]], ranges: Sequence[tuple[int, int]], parts: Sequence[Bytes]
 ) -> Iterator[memoryview]:
     """Each of `spans` out of the `parts` that hold the `ranges` into which they were coalesced."""
     at = 0

@@ -62,7 +62,7 @@ class Store(Protocol):
     def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Several ranges [start, stop) of one object, fetched together."""
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         """Store an object, whole or not at all."""
 
     def delete(self, keys: Sequence[str]) -> None:
@@ -194,7 +194,7 @@ class ObjectStore:
         with ThreadPoolExecutor(min(len(ranges), _RANGES_AT_ONCE)) as threads:
             return list(threads.map(lambda span: self.get_range(key, *span), ranges))
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         """See `Store.put`."""
         try:
             self._do(checked_key(key), lambda store: self._put(store, key, data), create=True)
@@ -253,7 +253,7 @@ class ObjectStore:
         folder = self._address.path / checked_key(prefix)
         return self._do(prefix, lambda _: _removed_staged(folder, self._address.path, before)) if folder.is_dir() else 0
 
-    def _put(self, store: Any, key: str, data: bytes, *, is_new: bool = False) -> None:  # noqa: ANN401
+    def _put(self, store: Any, key: str, data: bytes | memoryview, *, is_new: bool = False) -> None:  # noqa: ANN401
         """Store an object; in a folder by ourselves, since obstore never waits for the disk."""
         if self._address.scheme != "file":
             store.put(key, data, mode="create" if is_new else "overwrite")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import google_crc32c
 
-from mist.block_table import TABLE_ENTRY_BYTES, table_entry
+from mist.block_table import TABLE_ENTRY_BYTES, entry_length
 from mist.codec import Json, zarr_codecs
 from mist.scan import ScanHeader, canonical_json, hex_digest
 
@@ -23,9 +23,9 @@ INDEX_ENTRY_BYTES = 16
 INDEX_CHECKSUM_BYTES = 4
 
 
-def shard(blocks: Sequence[bytes]) -> bytes:
-    """The object that holds `blocks`, in order of storage."""
-    return b"".join((*blocks, *map(table_entry, blocks), shard_index(map(len, blocks))))
+def shard_tables(entries: Sequence[bytes]) -> bytes:
+    """What follows the blocks, whose `entries` of the block table are in order of storage."""
+    return b"".join((*entries, shard_index(map(entry_length, entries))))
 
 
 def shard_index(lengths: Iterable[int]) -> bytes:
@@ -57,7 +57,7 @@ def table_range(header: ScanHeader, numbers: range) -> tuple[int, int]:
     return table + numbers.start * TABLE_ENTRY_BYTES, table + numbers.stop * TABLE_ENTRY_BYTES
 
 
-def level_digest(entries: Iterable[bytes]) -> str:
+def level_digest(entries: Iterable[bytes | memoryview]) -> str:
     """The digest of a level, of the block table's entries of its blocks."""
     return hex_digest(b"".join(entries))
 

@@ -25,6 +25,7 @@ from mist.ingest.source import ScanTask, SourceFile, SourceScan
 from mist.ingest.worker import Job, Result, do_job
 from mist.request import Request
 from mist_storage.dataset import Dataset, open_dataset
+from mist_storage.workspace import Workspace
 
 
 def voxels_of(seed: int, *shape: int) -> npt.NDArray[np.uint16]:
@@ -225,10 +226,8 @@ def test_progress_is_told_for_every_source(source: Path, url: str) -> None:
     assert {progress.outcome for progress in told} == set(report.outcomes)
 
 
-def test_rows_are_committed_by_and_by(source: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mist.ingest.run.COMMIT_ROWS", 1)
-
-    statuses(source, url)
+def test_rows_are_committed_by_and_by(source: Path, url: str) -> None:
+    ingest([source], url, workers=1, commit_rows=1)
 
     assert open_dataset(url).catalog.version == 2
 
@@ -317,7 +316,7 @@ def gorge_on_b(job: Job, limits: Limits | None = None) -> list[Result]:
         return do_job(job, limits)
 
 
-def gorge(task: ScanTask, files: Sequence[SourceFile]) -> SourceScan:
+def gorge(task: ScanTask, files: Sequence[SourceFile], _: Workspace) -> SourceScan:
     with refusing(task.source):
         np.ones(1 << 29, np.uint8)
     return load_scan(task, files)

@@ -182,5 +182,5 @@ def test_a_numpy_array_of_other_axes_is_refused(tmp_path: Path) -> None:
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([[{}]], dtype=object), allow_pickle=True)
 
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(ValueError, match="Python objects"):
         read_array(tmp_path / "a.npy")

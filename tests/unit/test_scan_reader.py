@@ -166,7 +166,7 @@ def outcome(scan: ScanAtRest, data: bytes, request: Request) -> Volume | ScanCor
     """What comes of reading `scan` with `data` for its blocks."""
     reader = scan.reader()
     try:
-        return type(reader)(BytesReader(data), reader.scan_id, reader.digest, reader.header).read(request)
+        return type(reader)(BytesReader(memoryview(data)), reader.scan_id, reader.digest, reader.header).read(request)
     except ScanCorrupt as error:
         return error
 

@@ -35,7 +35,7 @@ class FullStore(CountingStore):
 
     room: int = 0
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         if self.requests.count("put") >= self.room:
             raise StoreFull(f"{self.url}/{key}: the store is full")
         super().put(key, data)

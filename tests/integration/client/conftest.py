@@ -200,7 +200,7 @@ class CountingStore:
         self.fetches.extend((key, start, stop) for start, stop in ranges)
         return self.inner.get_ranges(key, ranges)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | memoryview) -> None:
         """See `Store.put`."""
         self.inner.put(key, data)
 

@@ -25,6 +25,7 @@ from mist.scratch import scratch_for
 from mist.volume import Volume, from_planes, plane_counts, to_planes
 from mist.wavelet import Bands, Coefficients, Room, Run, Wavelet, coefficient_dtype, forward, inverse
 from mist.windows import LevelPart, level_part
+from mist.words import joined, split
 
 Fill = Callable[[slice, Coefficients, Table], None]
 """Decodes the blocks of a slice of those that are wanted into an array of one axis, to the places that the table says:
@@ -45,13 +46,7 @@ class StoredPlanes(NamedTuple):
 
 
 def stored_planes(volume: Volume) -> StoredPlanes:
-    """The planes of `volume`, and how they are to be cut.
-
-    Raises
-    ------
-    SourceRefused
-        Its samples cannot be held exactly: see `mist.samples.to_integers`.
-    """
+    """The planes of `volume`, and how they are to be cut."""
     planes, samples, colour, layout = narrow_planes(volume)
     return StoredPlanes(np.ascontiguousarray(planes, planes_dtype(samples, colour)), samples, colour, layout)
 
@@ -59,8 +54,10 @@ def stored_planes(volume: Volume) -> StoredPlanes:
 def narrow_planes(volume: Volume) -> StoredPlanes:
     """The same, of any integer type: often a view of the voxels. They are to be cast to what `planes_dtype` says."""
     integers, samples = to_integers(volume.voxels)
-    colour = colour_for(plane_counts(volume.axes, volume.voxels.shape)[1], samples.low, samples.high)
+    colour = colour_for(plane_counts(volume.axes, volume.voxels.shape)[1], *samples.stored_range)
     planes: Any = to_planes(integers, volume.axes)
+    if samples.is_wide:
+        planes = split(planes)
     if colour is not Colour.SEPARATE:  # differences need the wider type
         planes = stored(np.ascontiguousarray(planes, planes_dtype(samples, colour)), colour)
     pyramid = Pyramid.for_spacing(volume.spatial_shape, volume.geometry.spacing)
@@ -70,7 +67,7 @@ def narrow_planes(volume: Volume) -> StoredPlanes:
 
 def planes_dtype(samples: SampleMap, colour: Colour) -> np.dtype[np.signedinteger]:
     """The type in which planes are lifted."""
-    return coefficient_dtype(*colour_range(colour, samples.low, samples.high))
+    return coefficient_dtype(*colour_range(colour, *samples.stored_range))
 
 
 def decompose(planes: Coefficients, layout: BlockLayout, wavelet: Wavelet) -> dict[int, Bands]:
@@ -157,6 +154,8 @@ class Reconstruction:
             whole = header.pyramid.level_geometry(self._level, header.geometry)
             geometry = whole.cropped(plan.windows[self._level].start)
         channels = plane_counts(header.axes, header.shape)[1]
+        if header.samples.is_wide:
+            integers = joined(integers)
         voxels = from_planes(from_integers(integers, header.samples), header.axes, channels)
         return Volume(voxels, header.axes, geometry, header.rescale)
 

@@ -2,8 +2,7 @@
 
 The rule: nothing is lost. Integers are stored as they are, or in units of a step of which all are multiples, such as 12
 bits shifted to the left. Floats are stored as `integer * slope` where that gives back every bit (most float images are
-scaled integers), else by their bit patterns in numerical order. A float image that neither can hold is refused. Knows
-nothing of axes or geometry.
+scaled integers), else by their bit patterns in numerical order. Knows nothing of axes or geometry.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mist.clamping import clamp_into
-from mist.errors import InvalidRequest, SourceRefused
+from mist.errors import InvalidRequest
 from mist.volume import DTYPES, Voxels
+from mist.words import LOWER_RANGE, WORD_BITS
 
 Integers = npt.NDArray[np.integer]
 
@@ -44,7 +44,7 @@ class Coding(StrEnum):
     """`sample = dtype(integer * slope)`, exact in every bit. The slope of integer samples is a whole number, of which
     all samples of every delivered level are multiples."""
     ORDERED_BITS = "ordered-bits"
-    """The bit pattern of a float32, read as an integer that sorts like the float."""
+    """The bit pattern of a float32 or float64, read as an integer that sorts like the float."""
 
 
 _INTEGER_DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
@@ -52,7 +52,7 @@ _INTEGER_DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 _DTYPES_OF = {
     Coding.INTEGER: _INTEGER_DTYPES,
     Coding.SCALED: (*_INTEGER_DTYPES, "float32", "float64"),
-    Coding.ORDERED_BITS: ("float32",),
+    Coding.ORDERED_BITS: ("float32", "float64"),
 }
 
 
@@ -89,11 +89,24 @@ class SampleMap:
         object.__setattr__(self, "coding", Coding(self.coding))
         if self.dtype not in _DTYPES_OF[self.coding]:
             raise InvalidRequest(f"samples of {self.dtype} cannot be held as {self.coding.value!r}")
-        bounds = np.iinfo(self.dtype if self.coding is Coding.INTEGER else np.int32)
+        bounds = np.iinfo(self.dtype if self.coding is Coding.INTEGER else np.int64 if self.is_wide else np.int32)
         if not bounds.min <= self.low <= self.high <= bounds.max:
             raise InvalidRequest(f"samples of {self.dtype} cannot range over {self.low} to {self.high}")
         if self.coding is Coding.SCALED and self.dtype in _INTEGER_DTYPES:
             self._check_step()
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the integers have 64 bits, so that each plane is stored as two: see `mist.words`."""
+        return self.coding is Coding.ORDERED_BITS and self.dtype == "float64"
+
+    @property
+    def stored_range(self) -> tuple[int, int]:
+        """The least and the greatest integer of the planes to be stored."""
+        if not self.is_wide:
+            return self.low, self.high
+        least, greatest = LOWER_RANGE
+        return min(self.low >> WORD_BITS, least), max(self.high >> WORD_BITS, greatest)
 
     def _check_step(self) -> None:
         """Refuse a slope by which samples would not be whole, or would not fit their type."""
@@ -107,23 +120,10 @@ class SampleMap:
 
 
 def to_integers(samples: Voxels) -> tuple[Integers, SampleMap]:
-    """The integers that hold `samples`, in the same shape, and the map that gives the samples back.
-
-    Raises
-    ------
-    SourceRefused
-        float64 samples for which no slope is found that makes them integers of 32 bits.
-    """
-    for attempt in (_steps, _whole, _scaled, _ordered_bits):
-        found = attempt(samples)
-        if found is not None:
-            integers, coding, slope = found
-            bounds = int(integers.min()), int(integers.max())
-            return integers, SampleMap(samples.dtype.name, coding, slope, *bounds)
-    raise SourceRefused(
-        f"{samples.dtype} samples that are not 32-bit integers times one factor cannot be stored exactly; "
-        "convert them to float32 or to integers first"
-    )
+    """The integers that hold `samples`, in the same shape, and the map that gives the samples back."""
+    attempts = (attempt(samples) for attempt in (_steps, _whole, _scaled))
+    integers, coding, slope = next((found for found in attempts if found is not None), None) or _ordered_bits(samples)
+    return integers, SampleMap(samples.dtype.name, coding, slope, int(integers.min()), int(integers.max()))
 
 
 def from_integers(integers: Integers, samples: SampleMap) -> Voxels:
@@ -132,7 +132,8 @@ def from_integers(integers: Integers, samples: SampleMap) -> Voxels:
         return _clamped_integers(integers, samples)
     clamped = np.clip(integers, samples.low, samples.high)
     if samples.coding is Coding.ORDERED_BITS:
-        return _flip_negative(clamped.astype(np.int32)).view(np.float32)
+        width = np.int64 if samples.is_wide else np.int32
+        return _flip_negative(clamped.astype(width)).view(samples.dtype)
     return (clamped * np.float64(samples.slope)).astype(samples.dtype)
 
 
@@ -215,12 +216,10 @@ def _refined(factor: float, values: npt.NDArray[np.float64]) -> float:
     return factor
 
 
-def _ordered_bits(samples: Voxels) -> Attempt | None:
-    if samples.dtype != np.float32:
-        return None
-    return _flip_negative(np.ascontiguousarray(samples).view(np.int32)), Coding.ORDERED_BITS, 1.0
+def _ordered_bits(samples: Voxels) -> Attempt:
+    return _flip_negative(np.ascontiguousarray(samples).view(f"i{samples.itemsize}")), Coding.ORDERED_BITS, 1.0
 
 
-def _flip_negative(bits: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def _flip_negative(bits: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.signedinteger]:
     """Sign-and-magnitude to two's complement order and back: its own inverse."""
-    return bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
+    return bits ^ ((bits >> (8 * bits.itemsize - 1)) & np.iinfo(bits.dtype).max)

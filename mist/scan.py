@@ -78,10 +78,10 @@ class LevelInfo:
 
 
 @lru_cache(maxsize=4096)
-def _layout(axes: str, shape: tuple[int, ...], halved: tuple[str, ...], block_shape: Triple) -> BlockLayout:
+def _layout(axes: str, shape: tuple[int, ...], halved: tuple[str, ...], block_shape: Triple, words: int) -> BlockLayout:
     """Made once for all scans of one shape: planning a read asks for it many times."""
     frames, channels = plane_counts(axes, shape)
-    return BlockLayout(Pyramid(spatial_shape(axes, shape), halved), frames * channels, block_shape)
+    return BlockLayout(Pyramid(spatial_shape(axes, shape), halved), frames * channels * words, block_shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class ScanHeader:
     @property
     def layout(self) -> BlockLayout:
         """How the levels are cut into blocks."""
-        return _layout(self.axes, self.shape, self.halved, self.block_shape)
+        return _layout(self.axes, self.shape, self.halved, self.block_shape, 1 + self.samples.is_wide)
 
     @property
     def lifting(self) -> Wavelet:
@@ -159,7 +159,7 @@ class ScanHeader:
     @property
     def coefficients(self) -> np.dtype[np.signedinteger]:
         """The dtype of the stored blocks."""
-        return coefficient_dtype(*colour_range(self.colour, self.samples.low, self.samples.high))
+        return coefficient_dtype(*colour_range(self.colour, *self.samples.stored_range))
 
     def level_info(self, level: int) -> LevelInfo:
         """Shape, spacing and cost of `level`."""

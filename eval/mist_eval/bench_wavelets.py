@@ -32,13 +32,7 @@ class WaveletLevel:
 
 
 def wavelet_levels(volume: Volume) -> dict[int, WaveletLevel]:
-    """Each in-plane reduction of `volume`, 0 being full resolution, by each of `COMPARED`.
-
-    Raises
-    ------
-    SourceRefused
-        The samples cannot be held exactly.
-    """
+    """Each in-plane reduction of `volume`, 0 being full resolution, by each of `COMPARED`."""
     integers = IntegerVolume.of(volume)
     sizes = {wavelet.name: integers.level_bytes(wavelet) for wavelet in COMPARED}
     fidelity = [{}, *integers.level_psnr(COMPARED)]

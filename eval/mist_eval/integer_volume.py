@@ -46,13 +46,7 @@ class IntegerVolume:
 
     @classmethod
     def of(cls, volume: Volume) -> Self:
-        """The integers of `volume`.
-
-        Raises
-        ------
-        SourceRefused
-            Its samples cannot be held exactly: see `mist.samples.to_integers`.
-        """
+        """The integers of `volume`."""
         planes, samples, colour, layout = stored_planes(volume)
         return cls(restored(planes, colour), samples, colour, layout)
 

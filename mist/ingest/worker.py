@@ -17,7 +17,6 @@ from mist.ingest.load import load_scan
 from mist.ingest.refusal import refusing
 from mist.ingest.report import ScanOutcome, ScanStatus
 from mist.ingest.source import ScanTask, SourceFile, SourceScan, read_files, source_digest
-from mist.samples import to_integers
 from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET
 from mist_storage.catalog_row import CatalogRow
 from mist_storage.scan_writer import EncodingFailed, write_scan
@@ -166,13 +165,9 @@ def _finish(item: _Prepared, job: Job) -> Result:
     """Store what has been prepared, unless the dataset has it."""
     if item.scan is None:
         return _result(item, ScanStatus.UNCHANGED)
-    try:
-        if job.dry_run:
-            to_integers(item.scan.decoded.volume.voxels)
-            return _result(item, ScanStatus.PLANNED)
-        return _result(item, ScanStatus.STORED, _store(open_store(job.dataset_url), item, item.scan, job.workspace))
-    except SourceRefused as error:  # samples that have no exact form show only now
-        raise SourceRefused(f"{item.task.source}: {error}") from error
+    if job.dry_run:
+        return _result(item, ScanStatus.PLANNED)
+    return _result(item, ScanStatus.STORED, _store(open_store(job.dataset_url), item, item.scan, job.workspace))
 
 
 def _result(item: _Prepared, status: ScanStatus, row: CatalogRow | None = None) -> Result:

@@ -67,13 +67,7 @@ def encode_scan(
     display: Display | None = None,
     workspace: Workspace = MEMORY,
 ) -> EncodedScan:
-    """`volume` as a header and an object of blocks.
-
-    Raises
-    ------
-    SourceRefused
-        Its samples cannot be held exactly: see `mist.samples.to_integers`.
-    """
+    """`volume` as a header and an object of blocks."""
     stored = narrow_planes(volume)
     by_level = _encoded_levels(stored, wavelet, workspace)
     header = ScanHeader(
@@ -124,8 +118,6 @@ def write_scan(  # noqa: PLR0913 - each names one part of what is stored
 
     Raises
     ------
-    SourceRefused
-        The samples cannot be held exactly.
     EncodingFailed
         The encoding does not give the voxels back.
     StoreError

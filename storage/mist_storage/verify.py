@@ -19,6 +19,7 @@ from mist.colour import restored
 from mist.errors import ObjectNotFound, ScanCorrupt
 from mist.scan import ScanHeader
 from mist.wavelet import Bands, Coefficients, inverse
+from mist.words import joined
 from mist_storage.catalog import Catalog
 from mist_storage.catalog_row import CatalogRow
 from mist_storage.kept_source import kept_problems, may_be_withheld, said_bytes
@@ -178,7 +179,8 @@ def _voxels(header: ScanHeader, blocks: Blocks) -> Coefficients:
     for level in range(pyramid.coarsest - 1, -1, -1):
         bands = _bands(header, level, blocks)
         low = inverse({**bands, LOW_PASS: low}, pyramid.halved[level], header.lifting)
-    return restored(low, header.colour)
+    low = restored(low, header.colour)
+    return joined(low) if header.samples.is_wide else low
 
 
 def _bands(header: ScanHeader, level: int, blocks: Blocks) -> Bands:

@@ -69,15 +69,12 @@ def test_files_make_one_set_and_those_that_cannot_be_stored_are_noted(mist: Mist
     noise = np.random.default_rng(0)
     np.save(tmp_path / "small.npy", noise.integers(0, 4096, (40, 50)).astype(np.uint16))
     np.save(tmp_path / "large.npy", noise.integers(0, 4096, (90, 70)).astype(np.uint16))
-    np.save(tmp_path / "double.npy", noise.normal(size=(90, 90)))
     (tmp_path / "broken.dcm").write_bytes(b"DICM")
     done = mist("bench", what, *sorted(tmp_path.iterdir()), "--json")
     assert done.code == 0
     assert {row["source"] for row in json.loads(done.output)} == {tmp_path.name}
-    notes = [line for line in done.messages.splitlines() if line.startswith("left out: ")]
-    assert len(notes) == 2
-    assert "broken.dcm" in notes[0]
-    assert "double: float64" in notes[1]
+    (told,) = [line for line in done.messages.splitlines() if line.startswith("left out: ")]
+    assert "broken.dcm" in told
 
 
 @pytest.mark.parametrize("what", ["bytes", "codec"])

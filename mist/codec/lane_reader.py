@@ -14,7 +14,7 @@ import numpy as np
 from mist.codec.code_reader import WORDS_BYTES, read_codes, slack
 from mist.codec.context import COLUMNS_OUTSIDE, CONTEXTS
 from mist.codec.lanes import STATE_BYTES
-from mist.codec.number_reader import put_low_bits, read_numbers
+from mist.codec.number_reader import put_low_bits, put_raw_bits, spread_codes
 from mist.codec.simd import WIDTH
 from mist.codec.tables import FREQUENCY_TOTAL
 
@@ -113,20 +113,25 @@ def _read_batch(data, lanes, batch, tables, out):
     """
     first, together = lanes[batch[0]], 1 if batch.shape[0] == 1 else WIDTH
     depth, height, width = first[DEPTH], first[HEIGHT], first[WIDTH_OF_TILE]
-    vectors, numbers = -(-batch.shape[0] // together), np.empty(depth * height * width, out.dtype)
+    vectors = -(-batch.shape[0] // together)
     fronts, ends = np.empty(vectors * together, np.uint32), np.empty(vectors * together, np.uint32)
     states, bases = np.empty(vectors * together, np.uint32), np.empty(vectors * together, np.uint32)
     streams = _open_streams(data, lanes, batch, fronts, ends, states, bases)
     codes = np.empty((vectors, depth, height, width + COLUMNS_OUTSIDE, together), np.uint8)
     if streams.shape[0] == 0 or not read_codes(streams, fronts, ends, states, bases, tables, codes):
         return False
+    numbers = np.empty((together, depth * height * width), out.dtype)
+    marks = np.empty((depth * height, together), np.uint32)
     for i in range(batch.shape[0]):
-        lane, held = lanes[batch[i]], codes[i // together]
-        if not read_numbers(streams, np.int64(fronts[i]), np.int64(ends[i]), lane[SHIFT], held, i % together, numbers):
+        lane, number = lanes[batch[i]], i % together
+        if number == 0:
+            spread_codes(codes[i // together], numbers, marks)
+        front, end = np.int64(fronts[i]), np.int64(ends[i])
+        if not put_raw_bits(streams, front, end, lane[SHIFT], marks[:, number], numbers[number]):
             return False
         if lane[SHIFT] > 0:
-            put_low_bits(data, lane[BEGIN], lane[SHIFT], numbers)
-        _unfold(numbers, lane, out)
+            put_low_bits(data, lane[BEGIN], lane[SHIFT], numbers[number])
+        _unfold(numbers[number], lane, out)
     return True
 
 

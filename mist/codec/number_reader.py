@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from mist.codec.context import COLUMNS_BEFORE, COLUMNS_OUTSIDE
-from mist.codec.simd import WIDTH
+from mist.codec.simd import WIDTH, deal, load, store
 from mist.codec.tokens import DIRECT, LONG, RAW_BITS, TOKEN_OF, number_of
 
 
@@ -32,21 +32,58 @@ def _take_long(data, end, at, width):
 
 
 @numba.njit(nogil=True, cache=True)
-def read_numbers(data, front, end, shift, codes, lane, numbers):
-    """Fill `numbers`, flat, with those of a lane but for their low bits: from its codes and its raw bits before `end`.
+def spread_codes(codes, numbers, marks):
+    """Take the codes of one lane or eight apart.
 
-    At least `STATE_BYTES` lie before `front`, so that reading a few bytes at once stays inside `data`. False where raw
-    bits do not meet the words at `front`, or a number is too large for its dtype.
+    Parameters
+    ----------
+    codes
+        uint8 (slices, rows, columns, lanes), flat columns outside included.
+    numbers
+        (lanes, numbers of a lane): filled with the codes, in order.
+    marks
+        uint32 (rows of all slices, lanes): filled with the bits of all codes of a row together.
     """
     depth, height, columns, lanes = codes.shape
-    largest = np.int64(np.iinfo(numbers.dtype).max) >> shift
-    flat, width = codes.reshape(-1), columns - COLUMNS_OUTSIDE
-    at, room = np.int64(0), 8 * (end - front)
+    flat, out, seen, width = codes.reshape(-1), numbers.reshape(-1), marks.reshape(-1), columns - COLUMNS_OUTSIDE
     for row in range(depth * height):
-        source, first = (row * columns + COLUMNS_BEFORE) * lanes + lane, row * width
-        if _spread(flat, source, lanes, numbers, first, width) < DIRECT:
+        source, first = (row * columns + COLUMNS_BEFORE) * lanes, row * width
+        if lanes == WIDTH:
+            store(seen, row * WIDTH, _spread_row(flat, source, out, first, numbers.shape[1], width))
+        else:
+            bits = np.uint32(0)
+            for x in range(width):
+                out[first + x] = flat[source + x]
+                bits |= np.uint32(flat[source + x])
+            seen[row] = bits
+
+
+@numba.njit(nogil=True, cache=True)
+def _spread_row(codes, source, numbers, first, step, width):
+    """Put the codes of a row of eight lanes from `first` on, each lane's `step` after the one before; their bits."""
+    bits, whole = load(codes, source), width - width % WIDTH
+    for x in range(0, whole, WIDTH):
+        bits = bits | deal(codes, source + x * WIDTH, numbers, first + x, step)
+    for x in range(whole, width):
+        bits = bits | load(codes, source + x * WIDTH)
+        for lane in range(WIDTH):
+            numbers[first + lane * step + x] = codes[source + x * WIDTH + lane]
+    return bits
+
+
+@numba.njit(nogil=True, cache=True)
+def put_raw_bits(data, front, end, shift, marks, numbers):
+    """Turn a lane's `numbers`, flat, from codes into what they are but for low bits: with its raw bits before `end`.
+
+    `marks` are those of the lane's rows. At least `STATE_BYTES` lie before `front`, so that reading a few bytes at once
+    stays inside `data`. False where raw bits do not meet the words at `front`, or a number is too large for its dtype.
+    """
+    largest, width = np.int64(np.iinfo(numbers.dtype).max) >> shift, numbers.shape[0] // marks.shape[0]
+    at, room = np.int64(0), 8 * (end - front)
+    for row in range(marks.shape[0]):
+        if marks[row] < DIRECT:
             continue
-        for i in range(first, first + width):
+        for i in range(row * width, row * width + width):
             if numbers[i] >= DIRECT:
                 token = np.int64(TOKEN_OF[numbers[i]])
                 bits = np.int64(RAW_BITS[token])
@@ -59,26 +96,6 @@ def read_numbers(data, front, end, shift, codes, lane, numbers):
                 numbers[i] = number
                 at += bits
     return front == end - ((at + 7) >> 3)
-
-
-@numba.njit(nogil=True, cache=True)
-def _spread(codes, source, lanes, numbers, first, count):
-    """Fill `count` numbers from `first` on with every so manieth code from `source` on; all together, bit by bit.
-
-    Written out for eight lanes, since only a stride that the compiler knows is done on many numbers at a time. Both are
-    flat; places are unsigned, since numba makes more of signed ones.
-    """
-    begin, place, stride = np.uint64(first), np.uint64(source), np.uint64(lanes)
-    if lanes == WIDTH:
-        for x in range(np.uint64(count)):
-            numbers[begin + x] = codes[place + np.uint64(WIDTH) * x]
-    else:
-        for x in range(np.uint64(count)):
-            numbers[begin + x] = codes[place + stride * x]
-    bits = numbers.dtype.type(0)
-    for x in range(np.uint64(count)):
-        bits |= numbers[begin + x]
-    return bits
 
 
 @numba.njit(nogil=True, cache=True)

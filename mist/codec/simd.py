@@ -9,6 +9,7 @@ array; `NUMBA_BOUNDSCHECK=1` checks it.
 from __future__ import annotations
 
 import operator
+from functools import reduce
 from typing import Final
 
 import numba
@@ -129,6 +130,48 @@ def store(_context, array, at, values):
         return context.get_dummy_value()
 
     return numba.types.none(array, at, values), build
+
+
+def _shuffled(builder, a, b, places):
+    return builder.shuffle_vector(a, b, ir.Constant(_VECTOR, places))
+
+
+_UNPACKED = (0, 8, 1, 9, 4, 12, 5, 13), (2, 10, 3, 11, 6, 14, 7, 15)
+_UNPACKED_PAIRS = (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15)
+_HALVES = (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15)
+
+
+def _transposed(builder, rows):
+    """The eight columns of eight vectors: three rounds of shuffles, each an instruction."""
+    a = [_shuffled(builder, rows[i], rows[i + 1], places) for i in range(0, WIDTH, 2) for places in _UNPACKED]
+    b = [_shuffled(builder, a[i], a[i + 2], places) for i in (0, 1, 4, 5) for places in _UNPACKED_PAIRS]
+    return [_shuffled(builder, b[i], b[i + 4], places) for places in _HALVES for i in range(WIDTH // 2)]
+
+
+@intrinsic
+def deal(_context, array, at, out, first, step):
+    """Deal elements [at, at + 64) of a flat array of uint8 out to eight runs of `out`, `step` apart from `first` on.
+
+    Element 8 i + j becomes element i of run j. The bits of all elements of each run come back together.
+    """
+    from_array, to_out = (numba.types.none(kind, numba.types.intp) for kind in (array, out))
+
+    def build(context, builder, call, arguments):
+        place, target, further = (
+            context.cast(builder, arguments[i], call.args[i], numba.types.intp) for i in (1, 3, 4)
+        )
+        rows = []
+        for row in range(WIDTH):
+            at_row = builder.add(place, ir.Constant(place.type, row * WIDTH))
+            address, _ = _place(context, builder, from_array, (arguments[0], at_row))
+            rows.append(builder.zext(builder.load(address, align=1), _VECTOR))
+        for column in _transposed(builder, rows):
+            address, element = _place(context, builder, to_out, (arguments[2], target))
+            builder.store(builder.zext(column, ir.VectorType(element, WIDTH)), address, align=1)
+            target = builder.add(target, further)
+        return reduce(builder.or_, rows)
+
+    return vector(array, at, out, first, step), build
 
 
 class _Addresses(ir.instructions.Instruction):  # type: ignore[misc]

@@ -1,0 +1,67 @@
+"""`mist ingest`: its options, and what they are joined to.
+
+The rule is that of `mist.command`: parse, call one part, print.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mist.command_parts import AsJson, announced_warm_up
+from mist.console import note, progress, say_json
+from mist.errors import InvalidRequest
+
+
+def ingest(
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE", help="Files, or folders to search through.")],
+    dataset_url: Annotated[str, typer.Argument(metavar="DATASET_URL", help="file://, s3:// or a folder.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV: column `file` names sources, the others become columns.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes, all cores without it; 1: unprotected.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, store nothing.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let changed sources take the place of their scans.")
+    ] = False,
+    create_bucket: Annotated[
+        bool, typer.Option("--create-bucket", help="Make the bucket of an s3:// dataset where there is none.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Store the scans in all SOURCEs as a dataset; what is there already is left alone."""
+    from mist.ingest.run import ingest as run_ingest
+    from mist.ingest_summary import summary, summary_json
+
+    if create_bucket and not dry_run:
+        _make_bucket(dataset_url)
+    announced_warm_up(to_encode=True)  # here, so that not every worker does it
+    with progress("ingest") as advance:
+        report = run_ingest(
+            sources,
+            dataset_url,
+            labels=labels,
+            workers=workers,
+            dry_run=dry_run,
+            replace=replace,
+            on_progress=lambda step: advance(step.done, step.total, step.outcome.source),
+        )
+    if as_json:
+        say_json(summary_json(report))
+    else:
+        summary(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _make_bucket(dataset_url: str) -> None:
+    from mist_storage.buckets import ensure_bucket
+    from mist_storage.store import Address
+
+    address = Address.parse(dataset_url)
+    if address.bucket is None:
+        raise InvalidRequest(f"{dataset_url} lies in no bucket; leave --create-bucket out")
+    if ensure_bucket(address.bucket):
+        note(f"made the bucket {address.bucket}")

@@ -44,6 +44,27 @@ app.command()(ingest)
 
 
 @app.command()
+def new_key(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; what is there is not overwritten.")],
+) -> None:
+    """Make a key for `mist ingest --deidentify`, in a file that only you can read."""
+    from mist.deidentify_command import new_key as make
+
+    make(path)
+
+
+@app.command()
+def check_report(
+    path: Annotated[Path, typer.Argument(metavar="REPORT", help="What `mist ingest --report` wrote.")],
+    deidentify_key: Annotated[Path, typer.Option(metavar="FILE", help="The key that signed it.")],
+) -> None:
+    """Check that the report of a de-identification is the one that was signed, and say what it says."""
+    from mist.deidentify_command import check
+
+    check(path, deidentify_key)
+
+
+@app.command()
 def ls(
     dataset_url: DatasetUrl,
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Such as \"modality = 'CT' AND age > 60\".")] = None,

@@ -29,30 +29,59 @@ def ingest(
     create_bucket: Annotated[
         bool, typer.Option("--create-bucket", help="Make the bucket of an s3:// dataset where there is none.")
     ] = False,
+    deidentify: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROFILE",
+            help="Take out what identifies (DICOM PS3.15 Annex E): basic, and after it any of +modified-dates, "
+            "+patient-characteristics, +safe-private.",
+        ),
+    ] = None,
+    deidentify_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The key of pseudonyms; `mist new-key FILE` makes one.")
+    ] = None,
+    accept_burned_in: Annotated[
+        bool, typer.Option("--accept-burned-in", help="Somebody has looked: no pixels show who the patient is.")
+    ] = False,
+    deidentify_map: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write which file got which name. It identifies: keep it secret."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the signed report of the de-identification.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Store the scans in all SOURCEs as a dataset; what is there already is left alone."""
+    from mist import deidentify_command
     from mist.ingest.run import ingest as run_ingest
     from mist.ingest_summary import summary, summary_json
 
+    settings = deidentify_command.deidentification_of(deidentify, deidentify_key, accepts_burned_in=accept_burned_in)
+    files = {"--deidentify-key": deidentify_key, "--deidentify-map": deidentify_map, "--report": report}
+    deidentify_command.require_outside(dataset_url, files, settings)
     if create_bucket and not dry_run:
         _make_bucket(dataset_url)
     announced_warm_up(to_encode=True)  # here, so that not every worker does it
     with progress("ingest") as advance:
-        report = run_ingest(
+        done = run_ingest(
             sources,
             dataset_url,
             labels=labels,
             workers=workers,
             dry_run=dry_run,
             replace=replace,
+            deidentification=settings,
+            private_map=deidentify_map,
             on_progress=lambda step: advance(step.done, step.total, step.outcome.source),
         )
+    signed = deidentify_command.reported(done, settings, report) if settings is not None else None
     if as_json:
-        say_json(summary_json(report))
+        say_json(summary_json(done) | ({} if signed is None else {"deidentification": signed}))
     else:
-        summary(report)
-    if not report.ok:
+        summary(done)
+        deidentify_command.summary(signed)
+    if not done.ok:
         raise typer.Exit(1)
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace as replaced
 from itertools import chain
 from pathlib import Path
 
 from mist.errors import DatasetNotFound, InvalidRequest
-from mist.ingest.discover import discover
+from mist.ingest.deidentify.counts import Findings
+from mist.ingest.deidentify.discovery import discover_privately
+from mist.ingest.deidentify.file import Deidentification
+from mist.ingest.deidentify.staging import Staging, write_private
+from mist.ingest.discover import Discovery, discover
 from mist.ingest.join import join_labels
 from mist.ingest.labels import read_labels
 from mist.ingest.processes import do_jobs
@@ -38,6 +43,8 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     workers: int | None = None,
     dry_run: bool = False,
     replace: bool = False,
+    deidentification: Deidentification | None = None,
+    private_map: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> IngestReport:
     """Store the scans in `sources` in the dataset at `dataset_url`.
@@ -60,6 +67,10 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
         Read and check everything, store nothing.
     replace
         Whether a scan takes the place of one with the same id and other content, which is refused otherwise.
+    deidentification
+        What is done to each file before anything else reads it; None where files are stored as they are.
+    private_map
+        Where to write which file was given which name, if somebody is to know.
     on_progress
         Told of each source when it is done.
 
@@ -71,23 +82,54 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
         The store failed. Rows committed before stay; nothing else is visible.
     """
     _require_usable(dataset_url, workers)
-    discovery = discover(sources)
-    if not (discovery.tasks or discovery.refusals):
-        raise InvalidRequest(f"{', '.join(map(str, sources))}: no images, only files that are none")
-    if labels is not None:
-        discovery = join_labels(discovery, read_labels(labels))
-    rows = _existing_rows(dataset_url, discovery.tasks)
-    tasks = discovery.tasks if labels is not None else [_as_stored(task, rows) for task in discovery.tasks]
-    jobs = [_job(bundle, rows, Job(dataset_url, (), {}, replace, dry_run)) for bundle in bundles(tasks)]
-    results = do_jobs(jobs, workers)
-    current = ([_relabelled(result, rows) for result in bundle] for bundle in results)
-    stored = _committed(current, None if dry_run else dataset_url)
+    with _discovered(sources, labels, deidentification, private_map) as (discovery, scratch):
+        pattern = Job(dataset_url, (), {}, replace, dry_run, deidentification, scratch)
+        return _ingested(discovery, pattern, workers, on_progress, is_labelled=labels is not None)
+
+
+@contextmanager
+def _discovered(
+    sources: Sequence[str | Path],
+    labels: str | Path | None,
+    deidentification: Deidentification | None,
+    private_map: Path | None,
+) -> Iterator[tuple[Discovery, Path | None]]:
+    """The scans in `sources` with their labels; and, where files are de-identified, a folder for clean ones."""
+    if deidentification is None:
+        discovery = discover(sources)
+        if not (discovery.tasks or discovery.refusals):
+            raise InvalidRequest(f"{', '.join(map(str, sources))}: no images, only files that are none")
+        yield (discovery if labels is None else join_labels(discovery, read_labels(labels))), None
+        return
+    with Staging.open(deidentification.key) as staging:
+        discovery = discover_privately(sources, labels, deidentification, staging)
+        if private_map is not None:
+            write_private(private_map, staging.map(discovery.tasks))
+        yield discovery, staging.folder
+
+
+def _ingested(
+    discovery: Discovery, pattern: Job, workers: int | None, on_progress: OnProgress | None, *, is_labelled: bool
+) -> IngestReport:
+    """Do what `discovery` found, each scan by a job like `pattern`."""
+    rows = _existing_rows(pattern.dataset_url, discovery.tasks)
+    tasks = discovery.tasks if is_labelled else [_as_stored(task, rows) for task in discovery.tasks]
+    results = do_jobs([_job(bundle, rows, pattern) for bundle in bundles(tasks)], workers)
+    findings: list[Findings] = []
+    current = ([_relabelled(_noted(result, findings), rows) for result in bundle] for bundle in results)
+    stored = _committed(current, None if pattern.dry_run else pattern.dataset_url)
     refused = [_outcome(refusal) for refusal in discovery.refusals]
     total = len(refused) + len(tasks)
     outcomes = [
         _told(outcome, done, total, on_progress) for done, outcome in enumerate(chain(refused, stored), start=1)
     ]
-    return IngestReport(tuple(sorted(outcomes, key=lambda o: (o.scan_id, o.source))), len(discovery.skipped))
+    ordered = tuple(sorted(outcomes, key=lambda o: (o.scan_id, o.source)))
+    return IngestReport(ordered, len(discovery.skipped), Findings.sum(findings))
+
+
+def _noted(result: Result, findings: list[Findings]) -> Result:
+    findings.append(result.findings)
+    return result
 
 
 def bundles(tasks: Iterable[ScanTask]) -> list[tuple[ScanTask, ...]]:

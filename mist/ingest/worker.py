@@ -7,9 +7,14 @@ it returns becomes visible only when its rows are committed. Nothing of a job is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from mist.errors import SourceRefused
+from mist.ingest.deidentify.copies import cleaned, refused_findings
+from mist.ingest.deidentify.counts import Findings
+from mist.ingest.deidentify.file import Deidentification
+from mist.ingest.deidentify.risk import BurnedInRisk
 from mist.ingest.keep import keep_files
 from mist.ingest.limits import Limits, limited
 from mist.ingest.load import load_scan
@@ -39,6 +44,10 @@ class Job:
         Whether a scan of other content gives way.
     dry_run
         Whether to do everything but the storing.
+    deidentification
+        What is done to the files before anything else reads them; None where they are read as they are.
+    scratch
+        A private folder for what is made of the files then.
     """
 
     dataset_url: str
@@ -46,6 +55,8 @@ class Job:
     known: Mapping[str, str]
     replace: bool = False
     dry_run: bool = False
+    deidentification: Deidentification | None = None
+    scratch: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,8 @@ class Result:
     """What to report."""
     row: CatalogRow | None = None
     """The row to commit, if it was stored."""
+    findings: Findings = field(default_factory=Findings)
+    """What de-identification found and did; the first result of a job has that of all its tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +102,23 @@ def do_job(job: Job, limits: Limits | None = None) -> list[Result]:
         The store failed.
     """
     try:
-        prepared = [_prepare(task, job, limits) for task in job.tasks]
-        _require_alike([item.scan for item in prepared if item.scan is not None])
-        return [_finish(item, job) for item in prepared]
+        if job.deidentification is None:
+            return _do_tasks(job, limits)
+        with cleaned(job.tasks, job.deidentification, job.scratch, limits) as (tasks, findings):
+            first, *others = _do_tasks(replace(job, tasks=tasks), limits)
+            return [replace(first, findings=findings), *others]
+    except BurnedInRisk as error:
+        first, *others = refused(job, str(error))
+        return [replace(first, findings=refused_findings(job.tasks)), *others]
     except (SourceRefused, EncodingFailed) as error:
         return refused(job, str(error))
+
+
+def _do_tasks(job: Job, limits: Limits | None) -> list[Result]:
+    """Do the tasks of `job` from their files as they are."""
+    prepared = [_prepare(task, job, limits) for task in job.tasks]
+    _require_alike([item.scan for item in prepared if item.scan is not None])
+    return [_finish(item, job) for item in prepared]
 
 
 def refused(job: Job, reason: str) -> list[Result]:

@@ -20,12 +20,13 @@ from mist.ingest.deidentify.counts import Tally
 from mist.ingest.deidentify.key import Key
 from mist.ingest.deidentify.profile import Option, Profile
 from mist.ingest.deidentify.safe_private import creator_tag, safe_vr
-from mist.ingest.deidentify.table import TABLE, Action, action_of, standard_vr
+from mist.ingest.deidentify.table import PALETTES, TABLE, Action, action_of, standard_vr
 from mist.ingest.deidentify.values import age_of_many, dummy, formed, has_form, is_well_known, padded, shifted, text_of
 
 _CODE_VALUE, _CODE_SCHEME, _CODE_MEANING = 0x00080100, 0x00080102, 0x00080104
 _CODE = frozenset({_CODE_VALUE, _CODE_SCHEME, _CODE_MEANING})
 _PATIENT_NAME, _PATIENT_ID, _BIRTH_DATE, _AGE, _STUDY_UID = 0x00100010, 0x00100020, 0x00100030, 0x00101010, 0x0020000D
+_PHOTOMETRIC, _ROWS, _LUT_DESCRIPTOR, _LUT_DATA = 0x00280004, 0x00280010, 0x00283002, 0x00283006
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 """Length of an element that ends by a mark (PS3.5 7.1.1)."""
@@ -95,7 +96,7 @@ class _Cleaning:
         """A value that stays if it has the form of its VR; a text gives way to one that says so."""
         value = _stored(self.source, tag)
         if vr.startswith("O"):
-            return Action.KEEP, value
+            return (Action.KEEP, value) if self._belongs(tag) else (Action.REMOVE, None)
         if not has_form(vr, value):
             return (Action.DUMMY, formed(vr, value)) if vr in ("CS", "LO", "SH") else (Action.REMOVE, None)
         aged = age_of_many(value) if tag == _AGE else value
@@ -130,6 +131,12 @@ class _Cleaning:
     def pseudonym(self, _tag: int, _vr: str) -> _Done:
         """The patient's other name."""
         return Action.PSEUDONYM, padded(self.key.pseudonym("patient", self.patient))
+
+    def _belongs(self, tag: int) -> bool:
+        """Whether bytes stand where they have a meaning: pixels in an image, entries in a table, colours of indices."""
+        if tag in PALETTES:
+            return stored_text(self.source, _PHOTOMETRIC) == "PALETTE COLOR"
+        return (_LUT_DESCRIPTOR if tag == _LUT_DATA else _ROWS) in self.source
 
     def _uids(self, value: bytes) -> bytes:
         uids = [part.strip(" \0") for part in text_of(value).split("\\")]

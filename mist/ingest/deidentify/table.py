@@ -115,20 +115,15 @@ TECHNICAL_TEXT = _tags(
 )
 """Text that the table does not list and that describes the technique. Codes are looked at by themselves."""
 
-BULK = _tags(
-    "PixelData",
-    "FloatPixelData",
-    "DoubleFloatPixelData",
-    "ExtendedOffsetTable",
-    "ExtendedOffsetTableLengths",
-    "LUTData",
-    *(
-        f"{kind}{colour}PaletteColorLookupTableData"
-        for kind in ("", "Segmented")
-        for colour in ("Red", "Green", "Blue")
-    ),
+PALETTES = _tags(
+    *(f"{kind}{colour}PaletteColorLookupTableData" for kind in ("", "Segmented") for colour in ("Red", "Green", "Blue"))
 )
-"""Bytes without which there is no image."""
+"""The colours of an image whose samples are indices."""
+
+BULK = PALETTES | _tags(
+    "PixelData", "FloatPixelData", "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "LUTData"
+)
+"""Bytes without which there is no image; where there is none, they say something else."""
 
 _BIRTH_GROUP = 0x0010
 """Its dates are the patient's own, which no option keeps."""

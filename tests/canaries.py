@@ -1,6 +1,7 @@
 """DICOM, NIfTI and picture files in which everything that may hold a text holds a canary: a string found nowhere else.
 
-`PATTERN` finds canaries in bytes. Text has `CNRY` in it, UIDs a root, dates two years, times and numbers their first digits.
+`PATTERN` finds canaries in bytes. Text has `CNRY` in it, UIDs a root, dates two years, times and numbers their first
+digits.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import nibabel as nib
 import numpy as np
 import tifffile
 from PIL import Image, PngImagePlugin
+from pydicom._dicom_dict import DicomDictionary
 from pydicom.config import IGNORE
-from pydicom.datadict import DicomDictionary
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
@@ -24,7 +25,9 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, SecondaryCa
 
 from mist.ingest.deidentify.table import TABLE, TECHNICAL_TEXT
 
-PATTERN = re.compile(rb"CNRY|cnry|1\.2\.826\.0\.1\.3680043\.77\.|(?<!\d)(193[12][01]\d[0-3]\d|770077\d{3})(?!\d)|135724\.\d")
+PATTERN = re.compile(
+    rb"CNRY|cnry|1\.2\.826\.0\.1\.3680043\.77\.|(?<!\d)(193[12][01]\d[0-3]\d|770077\d{3})(?!\d)|135724\.\d"
+)
 
 SIDE = 16
 
@@ -95,7 +98,12 @@ def plant_deep(dataset: Dataset, depth: int = 3) -> None:
     """Plant in `dataset` and in sequences, those that stay and those that the table names, to `depth`."""
     plant(dataset)
     if depth:
-        for keyword in ("AnatomicRegionSequence", "ReferencedImageSequence", "ContentSequence", "PixelMeasuresSequence"):
+        for keyword in (
+            "AnatomicRegionSequence",
+            "ReferencedImageSequence",
+            "ContentSequence",
+            "PixelMeasuresSequence",
+        ):
             item = Dataset()
             plant_deep(item, depth - 1) if keyword == "AnatomicRegionSequence" else plant(item)
             setattr(dataset, keyword, Sequence([item]))
@@ -135,8 +143,8 @@ def _plant_beyond(dataset: Dataset, meta: FileMetaDataset) -> None:
     for element in (0x0016, 0x0017, 0x0018):
         meta.add(_element(0x00020000 | element, "AE"))
     meta.ImplementationVersionName = "CNRY"
-    meta.PrivateInformationCreatorUID = "1.2.826.0.1.3680043.77.3"
-    meta.PrivateInformation = canary("OB")
+    meta.PrivateInformationCreatorUID = UID("1.2.826.0.1.3680043.77.3")
+    meta.PrivateInformation = b"CNRY of someone"
 
 
 def voxels(place: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:

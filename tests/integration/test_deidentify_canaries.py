@@ -12,10 +12,10 @@ import polars as pl
 import pydicom
 import pytest
 from numcodecs import Zstd
-from tests.canaries import PATTERN, burned_in, image, voxels, write_nifti, write_pictures
-from tests.command_line import Done, run_process
 
 from mist.ingest.deidentify.key import make_key
+from tests.canaries import PATTERN, burned_in, image, voxels, write_nifti, write_pictures
+from tests.command_line import Done, run_process
 
 SLICES = 3
 
@@ -66,7 +66,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     first = mist("ingest", sources, dataset, *options, "--report", folder / "report.json", "--json", expect=1)
     second = mist("ingest", sources, dataset, *options, "--workers", "1", expect=1)
     listed = mist("ls", dataset, "--json")
-    words = "".join((first.output, first.messages, second.output, second.messages, listed.output, listed.messages))
+    words = "".join(done.output + done.messages for done in (first, second, listed))
     return Run(sources, dataset, key, folder / "report.json", json.loads(first.output), words.encode())
 
 
@@ -116,14 +116,14 @@ def test_a_second_run_changes_nothing(run: Run) -> None:
 
 def test_the_same_key_gives_the_same_bytes(run: Run, tmp_path: Path) -> None:
     options = ["--deidentify", "basic", "--deidentify-key", str(run.key), "--labels", str(run.sources / "labels.csv")]
-    mist("ingest", run.sources, tmp_path / "again", *options, expect=1)
+    mist("ingest", run.sources, tmp_path / "again", *options, "--workers", "1", expect=1)
     assert _scans(tmp_path / "again") == _scans(run.dataset)
 
 
 def test_another_key_gives_other_ids(run: Run, tmp_path: Path) -> None:
     make_key(tmp_path / "key")
     options = ["--deidentify", "basic", "--deidentify-key", str(tmp_path / "key")]
-    mist("ingest", run.sources, tmp_path / "other", *options, expect=1)
+    mist("ingest", run.sources, tmp_path / "other", *options, "--workers", "1", expect=1)
     ids = {path.name for path in (tmp_path / "other" / "scans").iterdir()}
     assert ids.isdisjoint(path.name for path in (run.dataset / "scans").iterdir())
 
@@ -135,7 +135,8 @@ def _scans(dataset: Path) -> dict[str, bytes]:
 
 def test_exported_slices_keep_voxels_and_geometry_and_say_what_was_done(run: Run, tmp_path: Path) -> None:
     mist("export", run.dataset, "-o", tmp_path / "out")
-    slices = sorted(map(pydicom.dcmread, (tmp_path / "out").rglob("*.dcm")), key=lambda one: one.ImagePositionPatient[2])
+    read = map(pydicom.dcmread, (tmp_path / "out").rglob("*.dcm"))
+    slices = sorted(read, key=lambda one: one.ImagePositionPatient[2])
     assert len(slices) == SLICES
     for place, one in enumerate(slices):
         assert np.array_equal(one.pixel_array, voxels(place))

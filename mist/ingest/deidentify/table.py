@@ -121,7 +121,12 @@ PALETTES = _tags(
 """The colours of an image whose samples are indices."""
 
 BULK = PALETTES | _tags(
-    "PixelData", "FloatPixelData", "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "LUTData"
+    "PixelData",
+    "FloatPixelData",
+    "DoubleFloatPixelData",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "LUTData",
 )
 """Bytes without which there is no image; where there is none, they say something else."""
 

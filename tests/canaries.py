@@ -95,18 +95,17 @@ def plant(dataset: Dataset) -> None:
 
 
 def plant_deep(dataset: Dataset, depth: int = 3) -> None:
-    """Plant in `dataset` and in sequences, those that stay and those that the table names, to `depth`."""
+    """Plant in `dataset` and in sequences to `depth`; in those that the table names, a name, a UID and a text."""
     plant(dataset)
+    for keyword in ("ReferencedImageSequence", "ContentSequence", "PixelMeasuresSequence"):
+        item = Dataset()
+        for tag, vr in ((0x00100010, "PN"), (0x00081155, "UI"), (0x00204000, "LT"), (0x00091010, "UN")):
+            item.add(_element(tag, vr))
+        setattr(dataset, keyword, Sequence([item]))
     if depth:
-        for keyword in (
-            "AnatomicRegionSequence",
-            "ReferencedImageSequence",
-            "ContentSequence",
-            "PixelMeasuresSequence",
-        ):
-            item = Dataset()
-            plant_deep(item, depth - 1) if keyword == "AnatomicRegionSequence" else plant(item)
-            setattr(dataset, keyword, Sequence([item]))
+        item = Dataset()
+        plant_deep(item, depth - 1)
+        dataset.AnatomicRegionSequence = Sequence([item])
 
 
 def image(place: int = 0, sop_class: UID = CTImageStorage, modality: str = "CT") -> FileDataset:

@@ -17,8 +17,10 @@ from typing import Annotated
 
 import typer
 
+from mist.command_parts import AsJson, announced_warm_up
 from mist.console import complain, note, progress, say, say_facts, say_json, say_table, size
 from mist.errors import InvalidRequest, MistError
+from mist.ingest_command import ingest
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, by custom 128 and the number of the signal; Typer's too."""
@@ -36,58 +38,30 @@ DatasetUrl = Annotated[
     str, typer.Argument(metavar="DATASET_URL", help="file://, s3://, https:// or a folder; @N at its end: version N.")
 ]
 ScanId = Annotated[str, typer.Argument(metavar="SCAN_ID", help="As `mist ls` prints it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+app.command()(ingest)
 
 
 @app.command()
-def ingest(
-    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE", help="Files, or folders to search through.")],
-    dataset_url: Annotated[str, typer.Argument(metavar="DATASET_URL", help="file://, s3:// or a folder.")],
-    labels: Annotated[
-        Path | None, typer.Option(help="CSV: column `file` names sources, the others become columns.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes, all cores without it; 1: unprotected.")] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Let the workers of this Dask scheduler do the work.")
-    ] = None,
-    memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="What the work may take, such as 8G; half of all without it.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, store nothing.")] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Let changed sources take the place of their scans.")
-    ] = False,
-    create_bucket: Annotated[
-        bool, typer.Option("--create-bucket", help="Make the bucket of an s3:// dataset where there is none.")
-    ] = False,
-    as_json: AsJson = False,
+def new_key(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; what is there is not overwritten.")],
 ) -> None:
-    """Store the scans in all SOURCEs as a dataset; what is there already is left alone."""
-    from mist.ingest.memory_gate import parse_size
-    from mist.ingest.run import ingest as run_ingest
-    from mist.ingest_summary import summary, summary_json
+    """Make a key for `mist ingest --deidentify`, in a file that only you can read."""
+    from mist.deidentify_command import new_key as make
 
-    if create_bucket and not dry_run:
-        _make_bucket(dataset_url)
-    _warm_up(to_encode=True)  # here, so that not every worker does it
-    with progress("ingest") as advance:
-        report = run_ingest(
-            sources,
-            dataset_url,
-            labels=labels,
-            workers=workers,
-            scheduler=scheduler,
-            memory_bytes=None if memory is None else parse_size(memory),
-            dry_run=dry_run,
-            replace=replace,
-            on_progress=lambda step: advance(step.done, step.total, step.outcome.source),
-        )
-    if as_json:
-        say_json(summary_json(report))
-    else:
-        summary(report)
-    if not report.ok:
-        raise typer.Exit(1)
+    make(path)
+
+
+@app.command()
+def check_report(
+    path: Annotated[Path, typer.Argument(metavar="REPORT", help="What `mist ingest --report` wrote.")],
+    deidentify_key: Annotated[Path, typer.Option(metavar="FILE", help="The key that signed it.")],
+) -> None:
+    """Check that the report of a de-identification is the one that was signed, and say what it says."""
+    from mist.deidentify_command import check
+
+    check(path, deidentify_key)
 
 
 @app.command()
@@ -169,7 +143,7 @@ def get(
         "format": format_,
     }
     parameters = {name: str(value) for name, value in asked.items() if value is not None}
-    _warm_up(to_encode=False)
+    announced_warm_up(to_encode=False)
     written = write_scan_file(open_dataset(dataset_url).reader(scan_id), parameters, output)
     shape, share = " x ".join(map(str, written.shape)), f"{size(written.level_bytes)} of {size(written.scan_bytes)}"
     note(f"{output}: level {written.level}, {shape}; the level is {share}")
@@ -209,7 +183,7 @@ def verify(dataset_url: DatasetUrl, as_json: AsJson = False) -> None:
     from mist_storage.verify import verify_scans
 
     dataset = open_dataset(dataset_url)
-    _warm_up(to_encode=False)
+    announced_warm_up(to_encode=False)
     problems = []
     with progress("verify") as advance:
         for done, (scan_id, bad) in enumerate(verify_scans(dataset.store, dataset.catalog), start=1):
@@ -276,7 +250,7 @@ def serve(
     """Serve every dataset below ROOT_URL over HTTP."""
     from mist.server.run import serve as run_server
 
-    _warm_up(to_encode=False)
+    announced_warm_up(to_encode=False)
     run_server(root_url, host, port)
 
 
@@ -357,26 +331,6 @@ def demo(
 def _listed(names: str) -> tuple[str, ...]:
     """The names between the commas of an option."""
     return tuple(name.strip() for name in names.split(",") if name.strip())
-
-
-def _warm_up(*, to_encode: bool) -> None:
-    """Compile what this machine has never compiled, and say so, since it takes a while."""
-    from mist.warm_up import is_warm, warm_up
-
-    if not is_warm(to_encode=to_encode):
-        note("first use on this machine: compiling the block coder, once, in less than a minute")
-        warm_up(to_encode=to_encode)
-
-
-def _make_bucket(dataset_url: str) -> None:
-    from mist_storage.buckets import ensure_bucket
-    from mist_storage.store import Address
-
-    address = Address.parse(dataset_url)
-    if address.bucket is None:
-        raise InvalidRequest(f"{dataset_url} lies in no bucket; leave --create-bucket out")
-    if ensure_bucket(address.bucket):
-        note(f"made the bucket {address.bucket}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -57,6 +57,7 @@ pydicom's own test files (`pydicom/`). This page is written by
 | YBR_FULL, YBR_FULL_422 | RGB, by PS3.3 C.7.6.3.1.2; YBR_RCT and YBR_ICT are undone by the JPEG 2000 decoder |
 | MONOCHROME1 | stored values, and that they are shown inverted |
 | padding values | voxels like any other |
+| whatever identifies, with `--deidentify` | gone beforehand: see [de-identification](deidentification.md) |
 | overlays, VOI LUTs | not in the voxels; the first window becomes the scan's |
 | frames with even positions | slices, in the order of their positions; other frames are moments in time |
 | lossy JPEG whose values exceed Bits Stored by one | as decoded (GDCM would cut 1024 of 10 bits to 0) |

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
 
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from mist.errors import SourceRefused
@@ -17,7 +17,7 @@ from mist.ingest.dicom_dataset import number, read_dataset, text
 from mist.ingest.dicom_geometry import frame_plane, pixel_spacing_mm
 from mist.ingest.dicom_stack import Plane
 
-_KEYWORDS = (
+HEADER_KEYWORDS = (
     "SpecificCharacterSet",
     "SOPClassUID",
     "SOPInstanceUID",
@@ -36,6 +36,7 @@ _KEYWORDS = (
     "PixelSpacing",
     "ImagerPixelSpacing",
 )
+"""The attributes that are read of each file to sort it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +91,14 @@ def read_header(path: Path, relative: PurePath) -> DicomHeader | None:
     SourceRefused
         The object holds no image, or its header is malformed.
     """
-    dataset = read_dataset(path, _KEYWORDS)
-    if (
-        hasattr(dataset, "file_meta")
-        and dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage
-    ):
-        return None
-    return header_of(dataset, path, relative)
+    dataset = read_dataset(path, HEADER_KEYWORDS)
+    return None if is_directory(dataset) else header_of(dataset, path, relative)
+
+
+def is_directory(dataset: FileDataset) -> bool:
+    """Whether this is a DICOMDIR."""
+    meta = getattr(dataset, "file_meta", Dataset())
+    return bool(meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage)
 
 
 def header_of(dataset: FileDataset, path: Path, relative: PurePath) -> DicomHeader:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -43,6 +43,10 @@ class Discovery:
     """The files that are plainly no images, and byte for byte copies of other files of the run."""
 
 
+ReadHeader = Callable[[Path, PurePath], DicomHeader | None]
+"""What reads the header of a DICOM file; see `mist.ingest.dicom_header.read_header`."""
+
+
 def discover(sources: Sequence[str | Path]) -> Discovery:
     """The scans in `sources`, each a file or a folder that is searched through.
 
@@ -51,12 +55,12 @@ def discover(sources: Sequence[str | Path]) -> Discovery:
     InvalidRequest
         A source does not exist.
     """
-    return discover_files(_files(sources))
+    return discover_files(files_of(sources))
 
 
-def discover_files(files: Iterable[FoundFile]) -> Discovery:
+def discover_files(files: Iterable[FoundFile], read: ReadHeader = read_header) -> Discovery:
     """The scans in `files`."""
-    sorted_out = {file.path: _sort_file(file) for file in files}
+    sorted_out = {file.path: _sort_file(file, read) for file in files}
     headers = [item for item in sorted_out.values() if isinstance(item, DicomHeader)]
     unique = without_copies(headers)
     copies = {header.path for header in headers} - {header.path for header in unique}
@@ -84,21 +88,21 @@ def _collision(tasks: Sequence[ScanTask]) -> Refusal:
     return Refusal(tuple(path for task in tasks for path in task.paths), reason)
 
 
-def _sort_file(file: FoundFile) -> ScanTask | Refusal | DicomHeader | None:
+def _sort_file(file: FoundFile, read: ReadHeader) -> ScanTask | Refusal | DicomHeader | None:
     """What a file is: a scan, refused, a DICOM file to be put with others, or None if it is plainly no image."""
     try:
         with refusing(file.path.name):
-            return _identify(file)
+            return _identify(file, read)
     except SourceRefused as error:
         return None if is_beside_images(file.path) else Refusal((file.path,), str(error))
 
 
-def _identify(file: FoundFile) -> ScanTask | DicomHeader | None:
+def _identify(file: FoundFile, read: ReadHeader) -> ScanTask | DicomHeader | None:
     if not file.path.is_file():
         raise SourceRefused("there is no such file, or it is none: a broken link, a pipe or a device")
     kind = None if file.path.name.startswith(".") else kind_of(file.path)
     if kind is SourceKind.DICOM:
-        return read_header(file.path, file.relative)
+        return read(file.path, file.relative)
     if kind is not None:
         return ScanTask(scan_id_of_path(file.relative), kind, (file.path,))
     if is_beside_images(file.path):
@@ -108,8 +112,14 @@ def _identify(file: FoundFile) -> ScanTask | DicomHeader | None:
     )
 
 
-def _files(sources: Sequence[str | Path]) -> Iterator[FoundFile]:
-    """Every file below `sources`, sorted, each once."""
+def files_of(sources: Sequence[str | Path]) -> Iterator[FoundFile]:
+    """Every file below `sources`, sorted, each once.
+
+    Raises
+    ------
+    InvalidRequest
+        A source does not exist.
+    """
     seen: set[str] = set()
     for source in sources:
         files = list(_files_below(Path(source).absolute()))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from mist.ingest.deidentify.counts import Findings
 
 
 class ScanStatus(StrEnum):
@@ -48,6 +50,8 @@ class IngestReport:
     """One for each scan and each refusal, sorted by scan id and source."""
     skipped: int
     """How many files are plainly no images, or copies of others."""
+    findings: Findings = field(default_factory=Findings)
+    """What de-identification found and did; nothing where there was none."""
 
     @property
     def ok(self) -> bool:

@@ -9,12 +9,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace as replaced
 from itertools import chain
 from pathlib import Path
 
 from mist.errors import DatasetNotFound, InvalidRequest
-from mist.ingest.discover import discover
+from mist.ingest.deidentify.counts import Findings
+from mist.ingest.deidentify.discovery import discover_privately
+from mist.ingest.deidentify.file import Deidentification
+from mist.ingest.deidentify.staging import Staging, write_private
+from mist.ingest.discover import Discovery, discover
 from mist.ingest.join import join_labels
 from mist.ingest.labels import read_labels
 from mist.ingest.processes import do_jobs
@@ -45,6 +50,8 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     dry_run: bool = False,
     replace: bool = False,
     commit_rows: int = COMMIT_ROWS,
+    deidentification: Deidentification | None = None,
+    private_map: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> IngestReport:
     """Store the scans in `sources` in the dataset at `dataset_url`.
@@ -71,6 +78,10 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
         Whether a scan takes the place of one with the same id and other content, which is refused otherwise.
     commit_rows
         Rows of one commit; there are fewer after `COMMIT_SECONDS`.
+    deidentification
+        What is done to each file before anything else reads it; None where files are stored as they are.
+    private_map
+        Where to write which file was given which name, if somebody is to know.
     on_progress
         Told of each source when it is done.
 
@@ -84,25 +95,63 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
         The Dask cluster cannot be reached, or cannot do this. Rows committed before stay.
     """
     _require_usable(dataset_url, workers, scheduler)
-    discovery = discover(sources)
-    if not (discovery.tasks or discovery.refusals):
-        raise InvalidRequest(f"{', '.join(map(str, sources))}: no images, only files that are none")
-    if labels is not None:
-        discovery = join_labels(discovery, read_labels(labels))
-    rows = _existing_rows(dataset_url, discovery.tasks)
-    tasks = discovery.tasks if labels is not None else [_as_stored(task, rows) for task in discovery.tasks]
-    jobs = [_job(bundle, rows, Job(dataset_url, (), {}, replace, dry_run)) for bundle in bundles(tasks)]
-    results = do_jobs(jobs, workers, memory_bytes=memory_bytes)
-    if scheduler is not None:
-        results = _on_cluster(scheduler, jobs, memory_bytes)
-    current = ([_relabelled(result, rows) for result in bundle] for bundle in results)
-    stored = _committed(current, None if dry_run else dataset_url, commit_rows)
+    _require_private(deidentification, scheduler)
+    with _discovered(sources, labels, deidentification, private_map) as (discovery, scratch):
+        rows = _existing_rows(dataset_url, discovery.tasks)
+        tasks = discovery.tasks if labels is not None else [_as_stored(task, rows) for task in discovery.tasks]
+        pattern = Job(dataset_url, (), {}, replace, dry_run, deidentification=deidentification, scratch=scratch)
+        jobs = [_job(bundle, rows, pattern) for bundle in bundles(tasks)]
+        if scheduler is not None:
+            results = _on_cluster(scheduler, jobs, memory_bytes)
+        else:
+            results = do_jobs(jobs, workers, memory_bytes=memory_bytes)
+        findings: list[Findings] = []
+        current = ([_relabelled(_noted(result, findings), rows) for result in bundle] for bundle in results)
+        stored = _committed(current, None if dry_run else dataset_url, commit_rows)
+        return _reported(discovery, stored, findings, len(tasks), on_progress)
+
+
+@contextmanager
+def _discovered(
+    sources: Sequence[str | Path],
+    labels: str | Path | None,
+    deidentification: Deidentification | None,
+    private_map: Path | None,
+) -> Iterator[tuple[Discovery, Path | None]]:
+    """The scans in `sources` with their labels; and, where files are de-identified, a folder for clean ones."""
+    if deidentification is None:
+        discovery = discover(sources)
+        if not (discovery.tasks or discovery.refusals):
+            raise InvalidRequest(f"{', '.join(map(str, sources))}: no images, only files that are none")
+        yield (discovery if labels is None else join_labels(discovery, read_labels(labels))), None
+        return
+    with Staging.open(deidentification.key) as staging:
+        discovery = discover_privately(sources, labels, deidentification, staging)
+        if private_map is not None:
+            write_private(private_map, staging.map(discovery.tasks))
+        yield discovery, staging.folder
+
+
+def _reported(
+    discovery: Discovery,
+    stored: Iterable[ScanOutcome],
+    findings: Sequence[Findings],
+    tasks: int,
+    on_progress: OnProgress | None,
+) -> IngestReport:
+    """The report of all that `discovery` found; `findings` are there once `stored` has been gone through."""
     refused = [_outcome(refusal) for refusal in discovery.refusals]
-    total = len(refused) + len(tasks)
+    total = len(refused) + tasks
     outcomes = [
         _told(outcome, done, total, on_progress) for done, outcome in enumerate(chain(refused, stored), start=1)
     ]
-    return IngestReport(tuple(sorted(outcomes, key=lambda o: (o.scan_id, o.source))), len(discovery.skipped))
+    ordered = tuple(sorted(outcomes, key=lambda o: (o.scan_id, o.source)))
+    return IngestReport(ordered, len(discovery.skipped), Findings.sum(findings))
+
+
+def _noted(result: Result, findings: list[Findings]) -> Result:
+    findings.append(result.findings)
+    return result
 
 
 def bundles(tasks: Iterable[ScanTask]) -> list[tuple[ScanTask, ...]]:
@@ -137,6 +186,11 @@ def _require_usable(dataset_url: str, workers: int | None, scheduler: str | None
         raise InvalidRequest(f"{dataset_url}: a dataset is written to {places}")
     if address.scheme == "file" and (in_the_way := _file_on_the_way_to(address.path)) is not None:
         raise InvalidRequest(f"{dataset_url}: {in_the_way} is a file, not a folder")
+
+
+def _require_private(deidentification: Deidentification | None, scheduler: str | None) -> None:
+    if deidentification is not None and scheduler is not None:
+        raise InvalidRequest("files are de-identified on this machine, which their key does not leave: no scheduler")
 
 
 def _file_on_the_way_to(folder: Path) -> Path | None:

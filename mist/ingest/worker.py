@@ -7,9 +7,14 @@ it returns becomes visible only when its rows are committed. Nothing of a job is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from mist.errors import SourceRefused
+from mist.ingest.deidentify.copies import cleaned, refused_findings
+from mist.ingest.deidentify.counts import Findings
+from mist.ingest.deidentify.file import Deidentification
+from mist.ingest.deidentify.risk import BurnedInRisk
 from mist.ingest.expected_memory import PROCESS_BYTES, expected_memory
 from mist.ingest.keep import keep_files
 from mist.ingest.limits import Limits, limited
@@ -22,6 +27,9 @@ from mist_storage.catalog_row import CatalogRow
 from mist_storage.scan_writer import EncodingFailed, write_scan
 from mist_storage.store import Store, open_store
 from mist_storage.workspace import MEMORY, Files, Workspace
+
+SLABS_IN_MEMORY = 32
+"""What is looked at together of a scan that memory is too small for takes some six times its own size, decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,10 @@ class Job:
         Whether to do everything but the storing.
     memory_bytes
         How much memory there is, where it is known not to be enough: voxels then lie in files. None where it is.
+    deidentification
+        What is done to the files before anything else reads them; None where they are read as they are.
+    scratch
+        A private folder for what is made of the files then.
     """
 
     dataset_url: str
@@ -50,15 +62,13 @@ class Job:
     replace: bool = False
     dry_run: bool = False
     memory_bytes: int | None = None
+    deidentification: Deidentification | None = None
+    scratch: Path | None = None
 
     @property
     def workspace(self) -> Workspace:
         """Where voxels lie while the job is done."""
         return MEMORY if self.memory_bytes is None else Files(max(1, self.memory_bytes // SLABS_IN_MEMORY))
-
-
-SLABS_IN_MEMORY = 32
-"""What is looked at together of a scan that memory is too small for takes some six times its own size, decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,8 @@ class Result:
     """What to report."""
     row: CatalogRow | None = None
     """The row to commit, if it was stored."""
+    findings: Findings = field(default_factory=Findings)
+    """What de-identification found and did; the first result of a job has that of all its tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +114,14 @@ def do_job(job: Job, limits: Limits | None = None) -> list[Result]:
         The store failed.
     """
     try:
-        prepared = [_prepare(task, job, limits) for task in job.tasks]
-        _require_alike([item.scan for item in prepared if item.scan is not None])
-        return [_finish(item, job) for item in prepared]
+        if job.deidentification is None:
+            return _do_tasks(job, limits)
+        with cleaned(job.tasks, job.deidentification, job.scratch, limits) as (tasks, findings):
+            first, *others = _do_tasks(replace(job, tasks=tasks), limits)
+            return [replace(first, findings=findings), *others]
+    except BurnedInRisk as error:
+        first, *others = refused(job, str(error))
+        return [replace(first, findings=refused_findings(job.tasks)), *others]
     except (SourceRefused, EncodingFailed) as error:
         return refused(job, str(error))
 
@@ -114,6 +131,13 @@ def expected_bytes(job: Job) -> int:
     if not job.replace and all(task.scan_id in job.known for task in job.tasks):
         return PROCESS_BYTES
     return sum(map(expected_memory, job.tasks))
+
+
+def _do_tasks(job: Job, limits: Limits | None) -> list[Result]:
+    """Do the tasks of `job` from their files as they are."""
+    prepared = [_prepare(task, job, limits) for task in job.tasks]
+    _require_alike([item.scan for item in prepared if item.scan is not None])
+    return [_finish(item, job) for item in prepared]
 
 
 def refused(job: Job, reason: str) -> list[Result]:

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from mist.ingest.deidentify.key import make_key
+from tests.canaries import PATTERN, burned_in, image
+from tests.command_line import Mist
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    make_key(tmp_path / "key")
+    return tmp_path / "key"
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    (tmp_path / "sources").mkdir()
+    image(1).save_as(tmp_path / "sources" / "CNRY.dcm")
+    return tmp_path / "sources"
+
+
+def test_burned_in_text_that_somebody_accepts_is_stored_and_said(mist: Mist, tmp_path: Path, key: Path) -> None:
+    (tmp_path / "sources").mkdir()
+    burned_in().save_as(tmp_path / "sources" / "CNRY.dcm")
+    options = ["--deidentify", "basic", "--deidentify-key", key, "--workers", 1, "--accept-burned-in", "--json"]
+    done = mist("ingest", tmp_path / "sources", tmp_path / "dataset", *options)
+    report = json.loads(done.output)["deidentification"]["report"]
+    assert (report["burned_in_accepted"], report["files"]["files whose burned-in text was accepted"]) == (True, 1)
+    mist("export", tmp_path / "dataset", "-o", tmp_path / "out")
+    (path,) = (tmp_path / "out").rglob("*.dcm")
+    assert "burned-in text accepted by the operator" in pydicom.dcmread(path).DeidentificationMethod
+
+
+def test_the_map_is_for_its_owner_alone_and_leads_back(mist: Mist, tmp_path: Path, key: Path, sources: Path) -> None:
+    options = ["--deidentify", "basic", "--deidentify-key", key, "--workers", 1, "--dry-run"]
+    mist("ingest", sources, tmp_path / "dataset", *options, "--deidentify-map", tmp_path / "map.csv")
+    assert stat.S_IMODE((tmp_path / "map.csv").stat().st_mode) == 0o600
+    assert str(sources / "CNRY.dcm") in (tmp_path / "map.csv").read_text()
+
+
+def test_no_map_goes_into_the_dataset(mist: Mist, tmp_path: Path, key: Path, sources: Path) -> None:
+    options = ["--deidentify", "basic", "--deidentify-key", key, "--deidentify-map", tmp_path / "dataset" / "map.csv"]
+    assert "a place outside of it" in mist("ingest", sources, tmp_path / "dataset", *options).error
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_a_profile_without_a_key_says_how_to_make_one(mist: Mist, tmp_path: Path, sources: Path) -> None:
+    assert "mist new-key" in mist("ingest", sources, tmp_path / "dataset", "--deidentify", "basic").error
+
+
+def test_labels_of_a_file_that_is_not_there_are_an_error_by_row(
+    mist: Mist, tmp_path: Path, key: Path, sources: Path
+) -> None:
+    (tmp_path / "labels.csv").write_text("file,grade\nsources/CNRY.dcm,1\nCNRY-gone.dcm,2\n")
+    options = ["--deidentify", "basic", "--deidentify-key", key, "--labels", tmp_path / "labels.csv"]
+    error = mist("ingest", sources, tmp_path / "dataset", *options).error
+    assert "row 3 of the labels" in error
+    assert not PATTERN.search(error.encode())
+
+
+def test_labels_that_cannot_be_read_are_not_quoted(mist: Mist, tmp_path: Path, key: Path, sources: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,grade\nCNRY.dcm,1\nCNRY.dcm,2\n")
+    options = ["--deidentify", "basic", "--deidentify-key", key, "--labels", tmp_path / "labels.csv"]
+    error = mist("ingest", sources, tmp_path / "dataset", *options).error
+    assert "without --deidentify says it" in error
+    assert not PATTERN.search(error.encode())

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from mist.errors import InvalidRequest
+from mist.ingest.deidentify.profile import Option, Profile
+
+
+def test_a_profile_is_read_and_written_in_one_order() -> None:
+    assert str(Profile.parse("basic+safe-private+modified-dates")) == "basic+modified-dates+safe-private"
+
+
+def test_a_profile_says_what_is_done_in_the_codes_of_the_standard() -> None:
+    profile = Profile(frozenset(Option))
+    assert [value for value, _ in profile.codes] == ["113100", "113107", "113108", "113111"]
+
+
+@pytest.mark.parametrize("text", ["", "Basic", "basic+", "basic+clean-pixels", "modified-dates"])
+def test_what_is_no_profile_is_refused_with_all_that_are(text: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"basic.*\+modified-dates, \+patient-characteristics, \+safe-private"):
+        Profile.parse(text)

@@ -165,4 +165,8 @@ def frame_value(dataset: Dataset, frame: int, macro: str, keyword: str) -> objec
 def _item(dataset: Dataset, sequence: str, place: int) -> Dataset:
     """An item of a sequence, or an empty dataset where there is none."""
     items = dataset.get(sequence) or ()
-    return items[place] if place < len(items) else Dataset()
+    return items[place] if place < len(items) else _NOTHING
+
+
+_NOTHING = Dataset()
+"""Made once: making one takes longer than asking it."""

@@ -70,6 +70,11 @@ class Job:
         """Where voxels lie while the job is done."""
         return MEMORY if self.memory_bytes is None else Files(max(1, self.memory_bytes // SLABS_IN_MEMORY))
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the dataset has all its scans already, so that nothing will be decoded."""
+        return not self.replace and all(task.scan_id in self.known for task in self.tasks)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -128,9 +133,7 @@ def do_job(job: Job, limits: Limits | None = None) -> list[Result]:
 
 def expected_bytes(job: Job) -> int:
     """How much memory `job` will take: little where the dataset has its scans already."""
-    if not job.replace and all(task.scan_id in job.known for task in job.tasks):
-        return PROCESS_BYTES
-    return sum(map(expected_memory, job.tasks))
+    return PROCESS_BYTES if job.is_known else sum(map(expected_memory, job.tasks))
 
 
 def _do_tasks(job: Job, limits: Limits | None) -> list[Result]:

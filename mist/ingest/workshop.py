@@ -61,7 +61,7 @@ class Workshop:
             The workshop was closed.
         """
         try:
-            with self._gate.entered(self._call(expected_bytes, job)) as fits:
+            with self._gate.entered(self._needed(job)) as fits:
                 mine = job if fits else replace(job, memory_bytes=self._memory_bytes)
                 return self._call(self._act, mine, self._limits)
         except ChildDied:
@@ -82,6 +82,10 @@ class Workshop:
                 child.kill()
         for child in idle:
             child.end()
+
+    def _needed(self, job: Job) -> int:
+        """Bytes; headers of foreign files are read by a child."""
+        return expected_bytes(job) if job.is_known else self._call(expected_bytes, job)
 
     def _call(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         for attempt in range(1, _ATTEMPTS + 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from mist.ingest.run import ingest
 from mist.request import Box, Request
 from mist_storage.dataset import open_dataset
+from mist_storage.workspace import Files
 
 SLICES, SIDE = 128, 512
 
@@ -112,3 +114,9 @@ def test_a_scan_in_files_is_stored_as_one_in_memory(tmp_path: Path) -> None:
     ]
     assert len(digests[0]) == 2
     assert digests[0] == digests[1]
+
+
+def test_a_disk_that_is_full_is_an_error_at_once(full_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(full_folder))
+    with pytest.raises(OSError, match="No space left"):
+        Files(slab_bytes=1).room((1 << 26,), np.int32)

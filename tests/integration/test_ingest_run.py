@@ -14,6 +14,9 @@ from pydicom.data import get_testdata_file
 
 import mist.ingest.processes
 from mist.errors import DatasetNotFound, InvalidRequest, StoreError
+from mist.ingest.deidentify.file import Deidentification
+from mist.ingest.deidentify.key import Key
+from mist.ingest.deidentify.profile import Profile
 from mist.ingest.discover import discover
 from mist.ingest.limits import Limits, limited
 from mist.ingest.load import load_scan
@@ -274,6 +277,12 @@ def test_sources_without_any_image_are_refused(tmp_path: Path, url: str) -> None
 def test_what_cannot_be_done_is_said_before_anything_is_read(address: str, workers: int, reason: str) -> None:
     with pytest.raises(InvalidRequest, match=reason):
         ingest(["/nowhere"], address, workers=workers)
+
+
+def test_files_are_de_identified_on_the_machine_that_has_the_key(tmp_path: Path, url: str) -> None:
+    settings = Deidentification(Profile.parse("basic"), Key(b"k" * 32))
+    with pytest.raises(InvalidRequest, match="on this machine"):
+        ingest([tmp_path], url, deidentification=settings, scheduler="tcp://127.0.0.1:1")
 
 
 def die_of_b(job: Job, limits: Limits | None = None) -> list[Result]:

@@ -58,7 +58,7 @@ def ingest(
 ) -> None:
     """Store the scans in all SOURCEs as a dataset; what is there already is left alone."""
     from mist.ingest.run import ingest as run_ingest
-    from mist.ingest_summary import summary, summary_json
+    from mist.ingest_summary import note_published_version, summary, summary_json
 
     if create_bucket and not dry_run:
         _make_bucket(dataset_url)
@@ -77,6 +77,8 @@ def ingest(
         say_json(summary_json(report))
     else:
         summary(report)
+    if report.is_committed:
+        note_published_version(dataset_url)
     if not report.ok:
         raise typer.Exit(1)
 
@@ -246,6 +248,30 @@ def rm(
     from mist.administration import administered, withdraw_scans
 
     done = withdraw_scans(administered(dataset_url), scan_ids, reason, yes=yes, dry_run=dry_run, as_json=as_json)
+    if not done:
+        raise typer.Exit(1)
+
+
+@app.command()
+def publish(
+    dataset_url: Annotated[str, typer.Argument(metavar="DATASET_URL", help="file://, s3:// or a folder.")],
+    with_sources: Annotated[
+        bool, typer.Option("--with-sources", help="Let anybody `mist export` too: headers, names in them included.")
+    ] = False,
+    unpublish: Annotated[bool, typer.Option("--unpublish", help="Close it again.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be set, change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let anybody stream the newest version with no server: catalog.parquet, and the bucket's policy and CORS."""
+    from mist.administration import administered
+    from mist.publishing import publish_dataset, unpublish_dataset
+
+    store = administered(dataset_url)
+    if unpublish:
+        done = unpublish_dataset(store, dry_run=dry_run, as_json=as_json)
+    else:
+        done = publish_dataset(store, with_sources=with_sources, yes=yes, dry_run=dry_run, as_json=as_json)
     if not done:
         raise typer.Exit(1)
 

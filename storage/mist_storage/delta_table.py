@@ -19,7 +19,8 @@ from mist.errors import DatasetNotFound, MistError, ObjectNotFound, StoreError
 from mist_storage.delta_log import LOG, entry_key, log_versions
 from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.keys import CATALOG
-from mist_storage.store import MAX_RETRIES, Address, ObjectStore, WritableStore, s3_options
+from mist_storage.patience import RETRY_TIMEOUT_S, Patience
+from mist_storage.store import Address, ObjectStore, WritableStore, s3_options
 from mist_storage.store_failures import translate_failure
 
 LAST_CHECKPOINT = f"{LOG}/_last_checkpoint"
@@ -116,16 +117,16 @@ def _options(address: Address) -> dict[str, str]:
     """Delta Lake's settings for the store; commits take S3's conditional PUT, and retry as the object store does."""
     if address.scheme != "s3":
         return {}
-    options = s3_options()
+    options, patience = s3_options(), Patience.of_environment()
     plain = options.get("endpoint", "").startswith("http://")
     return {
         **{f"aws_{name}": value for name, value in options.items()},
         "aws_conditional_put": "etag",
         "allow_http": str(plain).lower(),
-        "connect_timeout": "5s",
-        "timeout": "120s",
-        "max_retries": str(MAX_RETRIES),
-        "retry_timeout": "60s",
+        "connect_timeout": f"{patience.connect_timeout_s * 1000:.0f}ms",
+        "timeout": f"{patience.timeout_s * 1000:.0f}ms",
+        "max_retries": str(patience.retries),
+        "retry_timeout": f"{RETRY_TIMEOUT_S:.0f}s",
         "backoff_config.init_backoff": "100ms",
         "backoff_config.max_backoff": "5s",
     }

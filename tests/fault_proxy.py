@@ -2,18 +2,26 @@
 
 It forwards bytes as they are, each request over a connection of its own; the client's connection is kept. It signs
 nothing: S3's signatures hold, because the client signs the proxy's own address, and that is what the store is told.
+
+    python -m tests.fault_proxy PORT      # prints its own address
+
+It is a process of its own, since a client that holds Python's lock while it waits would wait for ever for a thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import struct
-import threading
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 
 from tests.http_message import Message, read_answer, read_request
 
@@ -42,6 +50,9 @@ class WireFault(Enum):
     CUT_ANSWER = "cut answer"
     """Half of the answer's body comes as if it were all of it: nothing in HTTP shows that something is missing."""
 
+
+CONTROL = "/-/plan"
+"""The path at which the proxy takes the next plan."""
 
 ANSWERS = {
     WireFault.INTERNAL_ERROR: (b"500 Internal Server Error", b"InternalError"),
@@ -77,22 +88,38 @@ def reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
+@contextmanager
+def fault_proxy(port: int) -> Iterator[str]:
+    """A proxy before the server at `port` of loopback, in a process of its own, until the end; gives its address."""
+    command = [sys.executable, "-m", "tests.fault_proxy", str(port)]
+    root = Path(__file__).parent.parent
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as proxy:
+        try:
+            assert proxy.stdout is not None
+            yield proxy.stdout.readline().strip()
+        finally:
+            proxy.terminate()
+
+
+def exchange(address: str, plan: Plan) -> list[str]:
+    """Let the proxy at `address` go by `plan` from now on; the requests that came since the last plan come back."""
+    fault = None if plan.fault is None else plan.fault.value
+    told = json.dumps({"fault": fault, "first": plan.first, "is_lasting": plan.is_lasting}).encode()
+    with urllib.request.urlopen(f"{address}{CONTROL}", told, timeout=10) as answer:  # noqa: S310
+        came: list[str] = json.load(answer)
+        return came
+
+
 class FaultProxy:
-    """Listens on loopback, in a thread of its own; `plan` may be exchanged between two runs."""
+    """Serves connections, one request after the other on each."""
 
     def __init__(self, port: int) -> None:
         self.plan = Plan()
         self._upstream = port
-        self.address = ""
-        self._loop = asyncio.new_event_loop()
-        self._connections: set[asyncio.Task[None]] = set()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a connection until it ends."""
+        with suppress(OSError, EOFError):
             while await self._serve_one(reader, writer):
                 await writer.drain()
         writer.close()
@@ -101,6 +128,9 @@ class FaultProxy:
         """Serve one request; whether the connection goes on."""
         request = await read_request(reader, writer)
         method, path = request.head.split(b" ", 2)[:2]
+        if path.decode() == CONTROL:
+            writer.write(self._exchange(request.body))
+            return True
         fault = self.plan.fault_of(method.decode(), path.decode())
         if fault in ANSWERS:
             writer.write(_refusal(*ANSWERS[fault]))
@@ -132,30 +162,20 @@ class FaultProxy:
         await writer.drain()
         reset(writer)
 
-    async def _listen(self, started: threading.Event) -> None:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        self._stopping = asyncio.Event()
-        started.set()
-        await self._stopping.wait()
-        server.close()
-        for task in [*self._connections]:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+    def _exchange(self, told: bytes) -> bytes:
+        """Take the next plan; the answer to who gave it."""
+        came, said = json.dumps(self.plan.requests).encode(), json.loads(told)
+        fault = None if said["fault"] is None else WireFault(said["fault"])
+        self.plan = Plan(fault, said["first"], said["is_lasting"])
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(came), came)
 
-    @contextmanager
-    def running(self) -> Iterator[FaultProxy]:
-        """Listen until the end of a block."""
-        started = threading.Event()
-        thread = threading.Thread(target=self._loop.run_until_complete, args=(self._listen(started),))
-        thread.start()
-        started.wait()
-        try:
-            yield self
-        finally:
-            self._loop.call_soon_threadsafe(self._stopping.set)
-            thread.join()
-            self._loop.close()
+
+async def listen(port: int) -> None:
+    """Stand before the server at `port` of loopback, for ever."""
+    server = await asyncio.start_server(FaultProxy(port).accept, "127.0.0.1", 0)
+    sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await server.serve_forever()
 
 
 def _refusal(status: bytes, code: bytes) -> bytes:
@@ -177,3 +197,7 @@ def _deliver(answer: Message, fault: WireFault | None, writer: asyncio.StreamWri
     if fault is WireFault.RESET_IN_ANSWER:
         reset(writer)
     return False
+
+
+if __name__ == "__main__":
+    asyncio.run(listen(int(sys.argv[1])))

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from mist.errors import MistError
 from mist_storage.buckets import ensure_bucket
 from mist_storage.store import open_store
-from tests.fault_proxy import FaultProxy, Plan, WireFault
+from tests.fault_proxy import Plan, WireFault, exchange, fault_proxy
 from tests.faulty_store import contents
 from tests.seaweedfs import serving
 from tests.wire_acts import ACTS, Act, environment, make_source
@@ -46,13 +46,14 @@ class Wire:
 
     direct: dict[str, str]
     """The environment that leads to the store itself."""
-    proxy: FaultProxy
+    proxy: str
+    """The proxy's address."""
     source: Path
 
     @property
     def through_proxy(self) -> dict[str, str]:
         """The environment that leads through the proxy."""
-        return {**self.direct, **IMPATIENT, "AWS_ENDPOINT_URL": self.proxy.address}
+        return {**self.direct, **IMPATIENT, "AWS_ENDPOINT_URL": self.proxy}
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def wired(direct: dict[str, str], folder: Path) -> Iterator[Wire]:
     """A proxy before the store that `direct` names, and sources in `folder`."""
     port = urlsplit(direct["AWS_ENDPOINT_URL"]).port
     assert port is not None
-    with FaultProxy(port).running() as proxy:
+    with fault_proxy(port) as proxy:
         yield Wire(direct, proxy, make_source(folder))
 
 
@@ -95,10 +96,10 @@ def requests_of(wire: Wire, act: str) -> list[str]:
     do, url = ACTS[act](wire.source), fresh_url(wire, act)
     with environment(wire.direct):
         do.prepare(url)
-    wire.proxy.plan = Plan()
+    exchange(wire.proxy, Plan())
     with environment(wire.through_proxy):
         do.do(url)
-    return [operation(request) for request in wire.proxy.plan.requests]
+    return [operation(request) for request in exchange(wire.proxy, Plan())]
 
 
 def fresh_url(wire: Wire, act: str) -> str:
@@ -123,13 +124,12 @@ def outcome(wire: Wire, case: Case) -> str:
     act, url = ACTS[case.act](wire.source), fresh_url(wire, case.act)
     with environment(wire.direct):
         act.prepare(url)
-    wire.proxy.plan = Plan(case.fault, case.number, case.is_lasting)
+    exchange(wire.proxy, Plan(case.fault, case.number, case.is_lasting))
     begin = time.monotonic()
     try:
         with environment(wire.through_proxy):
             error = _error(act, url)
         took = time.monotonic() - begin
-        wire.proxy.plan = Plan()
         if took > MOST_SECONDS:
             return f"{FAILED}: took {took:.0f} s"
         with environment(wire.direct):

@@ -26,8 +26,8 @@ from mist.errors import (
 )
 from mist_storage.catalog_row import RESERVED_COLUMNS, SCHEMA, CatalogRow, Label
 from mist_storage.condition import checked_condition
-from mist_storage.delta_commit import Change, LostRace, Snapshot, commit, merge, newest
-from mist_storage.delta_table import WRITABLE_SCHEMES, open_table, read_table
+from mist_storage.delta_commit import Change, LostRace, Snapshot, commit, merge, newest, read_rows
+from mist_storage.delta_table import WRITABLE_SCHEMES, open_table, table_state
 from mist_storage.keys import CATALOG, PUBLISHED_CATALOG, SCANS
 from mist_storage.label_columns import table_of
 from mist_storage.store import Address, ObjectStore, Store, WritableStore, is_unsigned
@@ -129,7 +129,12 @@ def open_catalog(store: ObjectStore, version: int | None = None) -> Catalog:
     table = _table(address, version) if address.scheme in WRITABLE_SCHEMES else None
     if table is None:
         return _published(store, version)
-    return Catalog(_ordered(read_table(address, table)), table.version())
+    return Catalog(_ordered(_rows(store, table)), table.version())
+
+
+def _rows(store: ObjectStore, table: DeltaTable) -> pl.DataFrame:
+    names, schema = table_state(table)
+    return read_rows(store, Snapshot(table.version(), {name: {} for name in names}, {"schemaString": schema}))
 
 
 def _table(address: Address, version: int | None) -> DeltaTable | None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from mist_storage.buckets import bucket_policy, cors_rules
 from mist_storage.catalog import published_version
 from mist_storage.dataset import open_dataset
 from mist_storage.garbage import find_garbage, remove_garbage
-from mist_storage.public_access import folder_of
+from mist_storage.public_access import folder_of, public_url
 from mist_storage.publication import excess, plan_publication, publish
 from mist_storage.store import Address, open_store
 from mist_storage.verify import verify_scans
@@ -50,6 +51,9 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 @dataclass(frozen=True)
 class Act(ABC):
     """Something that is done to a dataset."""
+
+    is_reading: ClassVar[bool] = False
+    """Whether it changes nothing, so that one dataset does for many times."""
 
     source: Path
     """A folder with `first/` and `second/`, each with files of scans; `second/` has another `b`."""
@@ -119,9 +123,12 @@ class Reingest(Act):
 class Read(Act):
     """Each scan read, a coarse level and the finest."""
 
+    is_reading = True
+
     def do(self, url: str) -> None:
+        dataset = mist_client.open(url, cache_bytes=0)
         for name in "ab":
-            scan = mist_client.open(url, cache_bytes=0)[name]
+            scan = dataset[name]
             coarse, full = scan.read(level=1).voxels, scan.read().voxels
             expected = self.voxels(name, "first")
             assert np.array_equal(full, expected), "wrong pixels"
@@ -134,6 +141,19 @@ class Read(Act):
 
     def check_after(self, url: str) -> None:
         check_rows(url, versions=1, scans="ab")
+
+
+class ReadPublished(Read):
+    """The same by a stranger, from the bucket's own address."""
+
+    def prepare(self, url: str) -> None:
+        super().prepare(url)
+        publish(plan_publication(open_store(url), with_sources=False))
+
+    def do(self, url: str) -> None:
+        public = public_url(Address.parse(url))
+        with environment({}):
+            super().do(public)
 
 
 class Withdraw(Act):
@@ -190,6 +210,7 @@ ACTS: dict[str, type[Act]] = {
     "ingest": Ingest,
     "re-ingest": Reingest,
     "read": Read,
+    "read published": ReadPublished,
     "rm": Withdraw,
     "gc": Collect,
     "publish": Publish,

@@ -19,7 +19,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -49,6 +49,8 @@ class Wire:
     proxy: str
     """The proxy's address."""
     source: Path
+    kept: dict[str, str] = field(default_factory=dict)
+    """Addresses of datasets that are only read, by the act."""
 
     @property
     def through_proxy(self) -> dict[str, str]:
@@ -93,18 +95,28 @@ def operation(request: str) -> str:
 
 def requests_of(wire: Wire, act: str) -> list[str]:
     """What an act asks the store for, where nothing fails."""
-    do, url = ACTS[act](wire.source), fresh_url(wire, act)
-    with environment(wire.direct):
-        do.prepare(url)
+    do, url = ACTS[act](wire.source), prepared(wire, act)
     exchange(wire.proxy, Plan())
     with environment(wire.through_proxy):
         do.do(url)
     return [operation(request) for request in exchange(wire.proxy, Plan())]
 
 
+def prepared(wire: Wire, act: str) -> str:
+    """The address of what an act is done to."""
+    if act in wire.kept:
+        return wire.kept[act]
+    url, kind = fresh_url(wire, act), ACTS[act]
+    with environment(wire.direct):
+        kind(wire.source).prepare(url)
+    if kind.is_reading:
+        wire.kept[act] = url
+    return url
+
+
 def fresh_url(wire: Wire, act: str) -> str:
     """The address of an empty folder, in a bucket of its own where the bucket itself is changed."""
-    bucket = f"mist-{uuid.uuid4().hex[:12]}" if act == "publish" else "mist-wire"
+    bucket = f"mist-{uuid.uuid4().hex[:12]}" if "publish" in act else "mist-wire"
     with environment(wire.direct):
         ensure_bucket(bucket)
     return f"s3://{bucket}/{uuid.uuid4().hex}"
@@ -119,11 +131,24 @@ def cases(wire: Wire, act: str, faults: Sequence[WireFault] = tuple(WireFault)) 
                 yield Case(act, fault, number, is_lasting, asked)
 
 
+def sample(wire: Wire, act: str) -> list[Case]:
+    """Some of the cases of an act: each kind of request, each fault, once and for good by turns."""
+    every = list(cases(wire, act))
+    operations = list(dict.fromkeys(case.operation for case in every))
+    faults = list(WireFault)
+    pairs = [
+        (operations[turn % len(operations)], faults[turn % len(faults)])
+        for turn in range(max(len(operations), len(faults)))
+    ]
+    return [
+        next(case for case in every if (case.operation, case.fault, case.is_lasting) == (*pair, bool(turn % 2)))
+        for turn, pair in enumerate(pairs)
+    ]
+
+
 def outcome(wire: Wire, case: Case) -> str:
     """What becomes of a case, `FAILED` and why where that is not what may become of it."""
-    act, url = ACTS[case.act](wire.source), fresh_url(wire, case.act)
-    with environment(wire.direct):
-        act.prepare(url)
+    act, url = ACTS[case.act](wire.source), prepared(wire, case.act)
     exchange(wire.proxy, Plan(case.fault, case.number, case.is_lasting))
     begin = time.monotonic()
     try:
@@ -201,7 +226,7 @@ def _say(told: Counter[tuple[Case, str]]) -> None:
         (case.act, case.fault.value, "for good" if case.is_lasting else "once", result) for case, result in told
     )
     for (act, fault, how, result), times in sorted(rows.items()):
-        sys.stdout.write(f"{times:5} {act:10} {fault:22} {how:9} {result}\n")
+        sys.stdout.write(f"{times:5} {act:14} {fault:22} {how:9} {result}\n")
     sys.stdout.write(f"{len(told)} cases, {len({(case.act, case.operation) for case, _ in told})} kinds of request\n")
 
 

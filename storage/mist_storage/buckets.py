@@ -8,8 +8,10 @@ elsewhere.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import boto3
@@ -144,6 +146,13 @@ def _status(act: Callable[[], Any]) -> int:
 
 
 def _client(signature_version: object = None) -> Any:  # noqa: ANN401 - boto3 makes its classes when it runs
+    said = tuple(sorted(item for item in os.environ.items() if item[0].startswith(("AWS_", "MIST_STORE_"))))
+    return _client_as(said, signature_version)
+
+
+@lru_cache(maxsize=4)
+def _client_as(_said: tuple[tuple[str, str], ...], signature_version: object) -> Any:  # noqa: ANN401
+    """A client, made once for what the environment says: making one takes longer than most requests."""
     options, patience = s3_options(), Patience.of_environment()
     style = {"addressing_style": "path" if "endpoint" in options else "auto"}
     config = Config(

@@ -35,7 +35,8 @@ def public_url(address: Address) -> str:
     domain = f"s3.{options['region']}.amazonaws.com" + (".cn" if options["region"].startswith("cn-") else "")
     # A certificate for *.s3... does not hold for a name with further dots.
     is_dotted = "." in str(address.bucket)
-    return f"https://{domain}/{address.bucket}/{path}" if is_dotted else f"https://{address.bucket}.{domain}/{path}"
+    host = f"{domain}/{address.bucket}" if is_dotted else f"{address.bucket}.{domain}"
+    return f"https://{host}/{path}".rstrip("/")
 
 
 def require_readable(address: Address, objects: Sequence[str], settling_s: float = SETTLING_S) -> None:

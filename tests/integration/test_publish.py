@@ -230,6 +230,19 @@ def test_unpublishing_one_dataset_leaves_another_one_open(mist: Mist, hosted: Ho
     assert cors_rules(hosted.bucket) == [CORS_RULE]
 
 
+@pytest.mark.parametrize("folder", ["", "Röntgen bilder/2024"])
+def test_a_dataset_of_any_name_or_of_a_whole_bucket_is_published(
+    mist: Mist, s3_bucket: str, tmp_path: Path, folder: str
+) -> None:
+    np.save(tmp_path / "a.npy", np.full((20, 30), 7, np.uint8))
+    url = f"s3://{s3_bucket}/{folder}".rstrip("/")
+    assert mist("ingest", tmp_path / "a.npy", url, "--workers", 1).code == 0
+    told = json.loads(mist("publish", url, "--yes", "--json").output)
+    with stranger():
+        voxels = mist_client.open(told["public_url"])["a"].read().voxels
+    assert (told["excess"], int(voxels.min()), int(voxels.max())) == ([], 7, 7)
+
+
 @pytest.mark.parametrize("answer", ["", "n\n"])
 def test_without_a_yes_it_is_said_what_would_become_public_and_nothing_does(
     mist: Mist, hosted: Hosted, monkeypatch: pytest.MonkeyPatch, answer: str

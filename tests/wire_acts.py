@@ -18,8 +18,8 @@ import numpy as np
 
 import mist_client
 from mist.ingest.run import ingest
-from mist_storage.bucket_policy import statement_id
-from mist_storage.buckets import bucket_policy, cors_rules
+from mist_storage.bucket_policy import NO_POLICY, statement_id
+from mist_storage.buckets import bucket_policy, cors_rules, set_bucket_policy, set_cors_rules
 from mist_storage.catalog import published_version
 from mist_storage.dataset import open_dataset
 from mist_storage.garbage import find_garbage, remove_garbage
@@ -190,7 +190,14 @@ class Collect(Act):
 
 
 class Publish(Act):
-    """Two scans published."""
+    """Two scans published, in a bucket where others have set something."""
+
+    def prepare(self, url: str) -> None:
+        super().prepare(url)
+        bucket = str(Address.parse(url).bucket)
+        theirs = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket"}
+        set_bucket_policy(bucket, {**NO_POLICY, "Statement": [{**theirs, "Resource": f"arn:aws:s3:::{bucket}"}]})
+        set_cors_rules(bucket, [{"ID": "theirs", "AllowedOrigins": ["https://a.example"], "AllowedMethods": ["PUT"]}])
 
     def do(self, url: str) -> None:
         plan = plan_publication(open_store(url), with_sources=False)
@@ -201,8 +208,8 @@ class Publish(Act):
         check_rows(url, versions=1, scans="ab")
         address = Address.parse(url)
         statements = [each.get("Sid") for each in bucket_policy(str(address.bucket))["Statement"]]
-        assert statements.count(statement_id(folder_of(address))) == 1, "not one statement"
-        assert len(cors_rules(str(address.bucket))) == 1, "not one rule"
+        assert statements == ["Theirs", statement_id(folder_of(address))], "other statements"
+        assert [rule["ID"] for rule in cors_rules(str(address.bucket))] == ["theirs", "MistPublish"], "other rules"
         assert published_version(open_store(url)) == 0, "not published"
 
 

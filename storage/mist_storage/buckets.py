@@ -18,6 +18,7 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from mist.errors import InvalidRequest, MistError, StoreDenied, StoreUnavailable
 from mist_storage.bucket_policy import NO_POLICY, CorsRule, Policy, parsed_policy
@@ -194,12 +195,16 @@ def _failures_of(bucket: str) -> Iterator[None]:
         raise StoreUnavailable(f"s3://{bucket}: {_one_line(error)}; check AWS_ENDPOINT_URL and the network") from None
     except ClientError as error:
         raise _client_failure(error, bucket) from None
+    except (ResponseParserError, ValueError, KeyError):  # never to be taken for a bucket where nothing is set
+        raise StoreUnavailable(f"s3://{bucket}: the store's answer was cut short or is none; run it again") from None
 
 
 def _client_failure(error: ClientError, bucket: str) -> MistError:
     code = _code(error)
     if code in ("InvalidBucketName", "400"):
         return InvalidRequest(f"s3://{bucket}: no bucket can have that name; use 3 to 63 of a-z 0-9 . -")
+    if code == "404":
+        return StoreUnavailable(f"s3://{bucket}: the store says 404 and not of what; run it again")
     if code == "BucketAlreadyExists":
         return StoreDenied(f"s3://{bucket}: the bucket belongs to somebody else; choose another name")
     return meaning_of_code(code, f"s3://{bucket}", _one_line(error))

@@ -1,16 +1,16 @@
-"""An S3 server that forbids public buckets, and one whose buckets are open to all, both as AWS answers."""
+"""An S3 server that forbids public buckets, one whose buckets are open to all, and one whose answers are cut short."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from mist.errors import StoreDenied, StoreUnavailable
 from mist_storage.bucket_policy import NO_POLICY, opened, public_statement
-from mist_storage.buckets import anyone_may_list, anyone_may_write, set_bucket_policy
+from mist_storage.buckets import anyone_may_list, anyone_may_write, bucket_policy, cors_rules, set_bucket_policy
 
 BLOCKED = (
     "User: arn:aws:iam::123456789012:user/ada is not authorized to perform: s3:PutBucketPolicy on resource: "
@@ -25,6 +25,7 @@ class Server(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     status = 200
     code = ""
+    body = b""
     requests: list[tuple[str, str, bool]] = []  # noqa: RUF012 - one server for all requests
 
     def answer(self) -> None:
@@ -32,7 +33,7 @@ class Server(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"] or 0))
         self.requests.append((self.command, self.path, "Authorization" in self.headers))
         error = f"<Error><Code>{self.code}</Code><Message>{BLOCKED}</Message></Error>".encode()
-        body = error if self.status >= 400 else b""
+        body = error if self.status >= 400 and self.code else self.body
         self.send_response(self.status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -47,7 +48,7 @@ class Server(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Server]]:
     """What the environment names as the S3 server."""
-    Server.status, Server.code, Server.requests = 200, "", []
+    Server.status, Server.code, Server.body, Server.requests = 200, "", b"", []
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as web:
         thread = threading.Thread(target=web.serve_forever, args=(0.01,))
         thread.start()
@@ -87,6 +88,23 @@ def test_a_write_that_would_be_permitted_is_seen_and_what_it_left_is_removed(
     assert anyone_may_write("bucket", "cxr/probe")
     removed = [("DELETE", "/bucket/cxr/probe", True)] if status == 200 else []
     assert server.requests[1:] == removed
+
+
+@pytest.mark.parametrize("ask", [bucket_policy, cors_rules])
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, b""), (200, b""), (200, b'{"Vers'), (200, b"<CORSConfiguration><COR")]
+)
+def test_an_answer_that_was_cut_short_is_not_taken_for_a_bucket_where_nothing_is_set(
+    server: type[Server],
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Callable[[str], object],
+    status: int,
+    body: bytes,
+) -> None:
+    server.status, server.body = status, body
+    monkeypatch.setenv("MIST_STORE_RETRIES", "0")
+    with pytest.raises(StoreUnavailable):
+        ask("bucket")
 
 
 def test_a_store_that_fails_says_nothing_of_what_is_permitted(

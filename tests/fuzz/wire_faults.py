@@ -34,9 +34,6 @@ from tests.wire_acts import ACTS, Act, environment, make_source
 IMPATIENT = {"MIST_STORE_TIMEOUT_S": "0.6", "MIST_STORE_RETRIES": "2"}
 """A store that is silent is given up after about two seconds."""
 
-SHARED_BUCKET = "mist-wire"
-"""The bucket of all acts that leave buckets as they are."""
-
 MOST_SECONDS = 30.0
 """For one act on a busy machine: some requests may each be given up after their retries."""
 
@@ -78,8 +75,6 @@ def wired(direct: dict[str, str], folder: Path) -> Iterator[Wire]:
     """A proxy before the store that `direct` names, and sources in `folder`."""
     port = urlsplit(direct["AWS_ENDPOINT_URL"]).port
     assert port is not None
-    with environment(direct):
-        ensure_bucket(SHARED_BUCKET)
     with fault_proxy(port) as proxy:
         yield Wire(direct, proxy, make_source(folder))
 
@@ -120,11 +115,10 @@ def prepared(wire: Wire, act: str) -> str:
 
 
 def fresh_url(wire: Wire, act: str) -> str:
-    """The address of an empty folder, in a bucket of its own where the bucket itself is changed."""
-    bucket = f"mist-{uuid.uuid4().hex[:12]}" if "publish" in act else SHARED_BUCKET
-    if bucket != SHARED_BUCKET:
-        with environment(wire.direct):
-            ensure_bucket(bucket)
+    """The address of an empty folder, in a bucket for this act: a bucket for each case would fill the server."""
+    bucket = f"mist-wire-{act.replace(' ', '-')}"
+    with environment(wire.direct):
+        ensure_bucket(bucket)
     return f"s3://{bucket}/{uuid.uuid4().hex}"
 
 

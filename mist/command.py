@@ -234,6 +234,30 @@ def rm(
 
 
 @app.command()
+def publish(
+    dataset_url: Annotated[str, typer.Argument(metavar="DATASET_URL", help="file://, s3:// or a folder.")],
+    with_sources: Annotated[
+        bool, typer.Option("--with-sources", help="Let anybody `mist export` too: headers, names in them included.")
+    ] = False,
+    unpublish: Annotated[bool, typer.Option("--unpublish", help="Close it again.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be set, change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let anybody stream the newest version with no server: catalog.parquet, and the bucket's policy and CORS."""
+    from mist.administration import administered
+    from mist.publishing import publish_dataset, unpublish_dataset
+
+    store = administered(dataset_url)
+    if unpublish:
+        done = unpublish_dataset(store, dry_run=dry_run, as_json=as_json)
+    else:
+        done = publish_dataset(store, with_sources=with_sources, yes=yes, dry_run=dry_run, as_json=as_json)
+    if not done:
+        raise typer.Exit(1)
+
+
+@app.command()
 def log(dataset_url: DatasetUrl, as_json: AsJson = False) -> None:
     """Say what became of a dataset: its versions, what each changed, and the withdrawals."""
     from mist.administration import say_history

@@ -62,7 +62,7 @@ def ingest(
     from mist import deidentify_command
     from mist.ingest.memory_gate import parse_size
     from mist.ingest.run import ingest as run_ingest
-    from mist.ingest_summary import summary, summary_json
+    from mist.ingest_summary import note_published_version, summary, summary_json
 
     settings = deidentify_command.deidentification_of(deidentify, deidentify_key, accepts_burned_in=accept_burned_in)
     files = {"--deidentify-key": deidentify_key, "--deidentify-map": deidentify_map, "--report": report}
@@ -90,6 +90,8 @@ def ingest(
     else:
         summary(done)
         deidentify_command.summary(signed)
+    if done.is_committed:
+        note_published_version(dataset_url)
     if not done.ok:
         raise typer.Exit(1)
 

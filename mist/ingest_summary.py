@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from mist.console import say, say_table, size
+from contextlib import suppress
+
+from mist.console import note, say, say_table, size
+from mist.errors import MistError
 from mist.ingest.report import IngestReport, ScanOutcome, ScanStatus
+from mist_storage.catalog import published_version
+from mist_storage.delta_log import log_versions
+from mist_storage.store import open_store
 
 SHOWN_REFUSALS = 50
 """Refusals listed in the table; `--json` has them all."""
@@ -25,6 +31,15 @@ def summary(report: IngestReport) -> None:
         say_table("Refused", shown, folded="reason")
     if len(refused) > SHOWN_REFUSALS:
         say(f"and {len(refused) - SHOWN_REFUSALS} more, which --json lists")
+
+
+def note_published_version(dataset_url: str) -> None:
+    """Say so where readers without a list of the store go on seeing an older version; in silence where it fails."""
+    store = open_store(dataset_url)
+    with suppress(MistError):  # the ingest is done
+        published = published_version(store)
+        if published not in (None, newest := log_versions(store)[-1]):
+            note(f"version {published} is published and stays so; `mist publish` shows everybody version {newest}")
 
 
 def summary_json(report: IngestReport) -> dict[str, object]:

@@ -59,6 +59,11 @@ class IngestReport:
         return not self.refused
 
     @property
+    def is_committed(self) -> bool:
+        """Whether rows were committed."""
+        return any(self.count(status) for status in (ScanStatus.STORED, ScanStatus.RELABELLED))
+
+    @property
     def refused(self) -> tuple[ScanOutcome, ...]:
         """The sources that were refused."""
         return tuple(outcome for outcome in self.outcomes if outcome.status is ScanStatus.REFUSED)

@@ -1,37 +1,36 @@
-"""Buckets made and opened to the public: the administration of S3, by boto3.
+"""Buckets made, and their policies and CORS rules asked for and set: the administration of S3, by boto3.
 
-The rule: asking twice changes nothing the second time, and what others have configured stays. Configured by the same
-environment variables as `mist_storage.store`. The one module that imports boto3, which readers need not install.
+The rule: every failure is one of `mist.errors`, and names the bucket. Configured by the same environment variables as
+`mist_storage.store`. The one module that imports boto3, which readers need not install. What is to be set is decided
+elsewhere.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import boto3
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from mist.errors import InvalidRequest, MistError, StoreDenied, StoreUnavailable
-from mist_storage.keys import checked_key
-from mist_storage.store import MAX_RETRIES, s3_options
+from mist_storage.bucket_policy import NO_POLICY, CorsRule, Policy, parsed_policy
+from mist_storage.patience import Patience
+from mist_storage.store import s3_options
 from mist_storage.store_failures import meaning_of_code
 
-_STATEMENT = "MistPublish"
-"""The beginning of the ids of our statements in a bucket's policy."""
-
-_CORS_RULE = {
-    "ID": "MistPublish",
-    "AllowedOrigins": ["*"],
-    "AllowedMethods": ["GET", "HEAD"],
-    "AllowedHeaders": ["*"],
-    "ExposeHeaders": ["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
-    "MaxAgeSeconds": 3600,
-}
-"""Any page may read, with ranges."""
+PUBLIC_ACCESS = (
+    "check that the credentials permit s3:PutBucketPolicy; on AWS, S3 Block Public Access (BlockPublicPolicy and "
+    "RestrictPublicBuckets) must be off for the bucket (aws s3api put-public-access-block) and for its account"
+)
+"""What to do where a store does not let a bucket be opened."""
 
 
 def ensure_bucket(bucket: str) -> bool:
@@ -58,30 +57,8 @@ def ensure_bucket(bucket: str) -> bool:
         return _created(client, bucket)
 
 
-def allow_anonymous_reads(bucket: str, prefix: str) -> None:
-    """Let anybody read and list what lies below `prefix`, a folder of the bucket; all of it where `prefix` is empty.
-
-    Raises
-    ------
-    StoreDenied
-        The credentials are absent, wrong or not enough, or the store forbids public buckets.
-    StoreUnavailable
-        The store cannot be reached, or the bucket does not exist.
-    """
-    folder = checked_key(prefix.strip("/")) if prefix.strip("/") else ""
-    ours = _statements(bucket, folder)
-    names = {statement["Sid"] for statement in ours}
-    with _failures_of(bucket):
-        client = _client()
-        policy = _policy(client, bucket)
-        others = [statement for statement in policy["Statement"] if statement.get("Sid") not in names]
-        changed = {**policy, "Statement": [*others, *ours]}
-        if changed != policy:
-            client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(changed))
-
-
-def allow_browsers(bucket: str) -> None:
-    """Let pages of any origin read the bucket with ranges (CORS), as far as its policy lets anybody.
+def bucket_policy(bucket: str) -> Policy:
+    """The policy of a bucket; one without statements where it has none.
 
     Raises
     ------
@@ -91,18 +68,100 @@ def allow_browsers(bucket: str) -> None:
         The store cannot be reached, or the bucket does not exist.
     """
     with _failures_of(bucket):
-        client = _client()
-        rules = _cors_rules(client, bucket)
-        if not any({**rule, "ID": _CORS_RULE["ID"]} == _CORS_RULE for rule in rules):
-            others = [rule for rule in rules if rule.get("ID") != _CORS_RULE["ID"]]
-            client.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [*others, _CORS_RULE]})
+        try:
+            return parsed_policy(_client().get_bucket_policy(Bucket=bucket)["Policy"])
+        except ClientError as error:
+            if _code(error) != "NoSuchBucketPolicy":
+                raise
+            return NO_POLICY
 
 
-def _client() -> Any:  # noqa: ANN401 - boto3 makes its classes when it runs
-    options = s3_options()
-    retries = {"total_max_attempts": MAX_RETRIES, "mode": "standard"}
+def set_bucket_policy(bucket: str, policy: Policy) -> None:
+    """Make `policy` that of a bucket; one without statements is none. Errors as of `bucket_policy`."""
+    with _failures_of(bucket):
+        if not policy["Statement"]:
+            _client().delete_bucket_policy(Bucket=bucket)
+            return
+        try:
+            _client().put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+        except ClientError as error:
+            if _code(error) != "AccessDenied":
+                raise
+            raise StoreDenied(f"s3://{bucket}: the policy was refused: {_one_line(error)}; {PUBLIC_ACCESS}") from None
+
+
+def cors_rules(bucket: str) -> list[CorsRule]:
+    """The CORS rules of a bucket. Errors as of `bucket_policy`."""
+    with _failures_of(bucket):
+        try:
+            return list(_client().get_bucket_cors(Bucket=bucket)["CORSRules"])
+        except ClientError as error:
+            if _code(error) != "NoSuchCORSConfiguration":
+                raise
+            return []
+
+
+def set_cors_rules(bucket: str, rules: Sequence[CorsRule]) -> None:
+    """Make `rules` those of a bucket. Errors as of `bucket_policy`."""
+    with _failures_of(bucket):
+        if rules:
+            _client().put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [*rules]})
+        else:
+            _client().delete_bucket_cors(Bucket=bucket)
+
+
+def anyone_may_list(bucket: str, folder: str) -> bool:
+    """Whether a client without credentials may list a folder of a bucket. Errors as of `bucket_policy`."""
+    prefix = f"{folder}/" if folder else ""
+    with _failures_of(bucket):
+        client = _client(signature_version=UNSIGNED)
+        return _status(lambda: client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)) not in _DENIED
+
+
+def anyone_may_write(bucket: str, key: str) -> bool:
+    """Whether a client without credentials may write to `key`, where there is no object. Errors as of `bucket_policy`.
+
+    It asks to replace an object that is not there, which fails for another reason where it is permitted. A store that
+    does not know the condition stores an empty object, which is removed again.
+    """
+    with _failures_of(bucket):
+        client = _client(signature_version=UNSIGNED)
+        status = _status(lambda: client.put_object(Bucket=bucket, Key=key, Body=b"", IfMatch='"nothing"'))
+        if status < 300:
+            _client().delete_object(Bucket=bucket, Key=key)
+        return status not in _DENIED
+
+
+_DENIED = (401, 403)
+
+
+def _status(act: Callable[[], Any]) -> int:
+    """The HTTP status that a request is answered with; an error where the store failed, which says nothing."""
+    try:
+        answer = act()
+    except ClientError as error:
+        answer = error.response
+        if answer["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+            raise
+    return int(answer["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def _client(signature_version: object = None) -> Any:  # noqa: ANN401 - boto3 makes its classes when it runs
+    said = tuple(sorted(item for item in os.environ.items() if item[0].startswith(("AWS_", "MIST_STORE_"))))
+    return _client_as(said, signature_version)
+
+
+@lru_cache(maxsize=4)
+def _client_as(_said: tuple[tuple[str, str], ...], signature_version: object) -> Any:  # noqa: ANN401
+    """A client, made once for what the environment says: making one takes longer than most requests."""
+    options, patience = s3_options(), Patience.of_environment()
+    style = {"addressing_style": "path" if "endpoint" in options else "auto"}
     config = Config(
-        connect_timeout=5, retries=retries, s3={"addressing_style": "path" if "endpoint" in options else "auto"}
+        connect_timeout=patience.connect_timeout_s,
+        read_timeout=patience.timeout_s,
+        retries={"total_max_attempts": patience.retries + 1, "mode": "standard"},
+        s3=style,
+        signature_version=signature_version,
     )
     # A session of its own: the default one keeps the first credentials that it has seen.
     return boto3.session.Session().client(
@@ -124,40 +183,6 @@ def _created(client: Any, bucket: str) -> bool:  # noqa: ANN401
     return True
 
 
-def _statements(bucket: str, folder: str) -> list[dict[str, Any]]:
-    """What lets anybody read, and list, one folder."""
-    arn, below = f"arn:aws:s3:::{bucket}", f"{folder}/*" if folder else "*"
-    name = "".join(f"{byte:02x}" for byte in folder.encode())  # ids are letters and digits
-    read = {"Action": "s3:GetObject", "Resource": f"{arn}/{below}"}
-    listing: dict[str, Any] = {"Action": "s3:ListBucket", "Resource": arn}
-    if folder:
-        listing["Condition"] = {"StringLike": {"s3:prefix": f"{folder}/*"}}
-    common = {"Effect": "Allow", "Principal": "*"}
-    return [
-        {"Sid": f"{_STATEMENT}Read{name}", **common, **read},
-        {"Sid": f"{_STATEMENT}List{name}", **common, **listing},
-    ]
-
-
-def _policy(client: Any, bucket: str) -> dict[str, Any]:  # noqa: ANN401
-    try:
-        policy: dict[str, Any] = json.loads(client.get_bucket_policy(Bucket=bucket)["Policy"])
-    except ClientError as error:
-        if _code(error) != "NoSuchBucketPolicy":
-            raise
-        return {"Version": "2012-10-17", "Statement": []}
-    return policy
-
-
-def _cors_rules(client: Any, bucket: str) -> list[dict[str, Any]]:  # noqa: ANN401
-    try:
-        return list(client.get_bucket_cors(Bucket=bucket)["CORSRules"])
-    except ClientError as error:
-        if _code(error) != "NoSuchCORSConfiguration":
-            raise
-        return []
-
-
 @contextmanager
 def _failures_of(bucket: str) -> Iterator[None]:
     try:
@@ -170,12 +195,16 @@ def _failures_of(bucket: str) -> Iterator[None]:
         raise StoreUnavailable(f"s3://{bucket}: {_one_line(error)}; check AWS_ENDPOINT_URL and the network") from None
     except ClientError as error:
         raise _client_failure(error, bucket) from None
+    except (ResponseParserError, ValueError, KeyError):  # never to be taken for a bucket where nothing is set
+        raise StoreUnavailable(f"s3://{bucket}: the store's answer was cut short or is none; run it again") from None
 
 
 def _client_failure(error: ClientError, bucket: str) -> MistError:
     code = _code(error)
     if code in ("InvalidBucketName", "400"):
         return InvalidRequest(f"s3://{bucket}: no bucket can have that name; use 3 to 63 of a-z 0-9 . -")
+    if code == "404":
+        return StoreUnavailable(f"s3://{bucket}: the store says 404 and not of what; run it again")
     if code == "BucketAlreadyExists":
         return StoreDenied(f"s3://{bucket}: the bucket belongs to somebody else; choose another name")
     return meaning_of_code(code, f"s3://{bucket}", _one_line(error))

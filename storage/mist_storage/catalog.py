@@ -13,15 +13,24 @@ from functools import cached_property
 
 import polars as pl
 import tenacity
+from deltalake import DeltaTable
 
-from mist.errors import DatasetNotFound, InvalidRequest, MistError, ObjectNotFound, ScanNotFound, StoreUnavailable
+from mist.errors import (
+    DatasetNotFound,
+    InvalidRequest,
+    MistError,
+    ObjectNotFound,
+    ScanNotFound,
+    StoreDenied,
+    StoreUnavailable,
+)
 from mist_storage.catalog_row import RESERVED_COLUMNS, SCHEMA, CatalogRow, Label
 from mist_storage.condition import checked_condition
-from mist_storage.delta_commit import Change, LostRace, Snapshot, commit, merge, newest
-from mist_storage.delta_table import WRITABLE_SCHEMES, open_table, read_table
+from mist_storage.delta_commit import Change, LostRace, Snapshot, commit, merge, newest, read_rows
+from mist_storage.delta_table import WRITABLE_SCHEMES, open_table, table_state
 from mist_storage.keys import CATALOG, PUBLISHED_CATALOG, SCANS
 from mist_storage.label_columns import table_of
-from mist_storage.store import Address, ObjectStore, Store, WritableStore
+from mist_storage.store import Address, ObjectStore, Store, WritableStore, is_unsigned
 
 __all__ = [
     "RESERVED_COLUMNS",
@@ -32,6 +41,7 @@ __all__ = [
     "open_catalog",
     "publish_catalog",
     "published_bytes",
+    "published_version",
 ]
 
 _COMMIT_ATTEMPTS = 60
@@ -105,8 +115,8 @@ class Catalog:
 def open_catalog(store: ObjectStore, version: int | None = None) -> Catalog:
     """The catalog of the dataset in `store`, as it is now or at `version`.
 
-    Folders and buckets hold a Delta Lake table; what cannot list a folder (`https://`, `memory://`), or has no table,
-    holds a published file.
+    Folders and buckets hold a Delta Lake table; what cannot list a folder (`https://`, `memory://`, a bucket that is
+    read without credentials), or has no table, holds a published file.
 
     Raises
     ------
@@ -116,10 +126,25 @@ def open_catalog(store: ObjectStore, version: int | None = None) -> Catalog:
         The store failed.
     """
     address = Address.parse(store.url)
-    table = open_table(address, version) if address.scheme in WRITABLE_SCHEMES else None
+    table = _table(address, version) if address.scheme in WRITABLE_SCHEMES else None
     if table is None:
         return _published(store, version)
-    return Catalog(_ordered(read_table(address, table)), table.version())
+    return Catalog(_ordered(_rows(store, table)), table.version())
+
+
+def _rows(store: ObjectStore, table: DeltaTable) -> pl.DataFrame:
+    names, schema = table_state(table)
+    return read_rows(store, Snapshot(table.version(), {name: {} for name in names}, {"schemaString": schema}))
+
+
+def _table(address: Address, version: int | None) -> DeltaTable | None:
+    """The table at `address`; None where there is none, or where a reader without credentials may not look for it."""
+    try:
+        return open_table(address, version)
+    except StoreDenied:
+        if address.scheme == "s3" and is_unsigned():
+            return None
+        raise
 
 
 def commit_rows(url: str, rows: Sequence[CatalogRow]) -> int:
@@ -191,6 +216,22 @@ def publish_catalog(store: Store, catalog: Catalog) -> None:
     store.put(PUBLISHED_CATALOG, published_bytes(catalog))
 
 
+def published_version(store: ObjectStore) -> int | None:
+    """The version that is published; None where there is none.
+
+    Raises
+    ------
+    MistError
+        The published file is damaged.
+    StoreError
+        The store failed.
+    """
+    try:
+        return _published(store, None).version
+    except DatasetNotFound:
+        return None
+
+
 def published_bytes(catalog: Catalog) -> bytes:
     """`catalog` as a Parquet file; its version is kept in the file's metadata."""
     buffer = io.BytesIO()
@@ -203,6 +244,8 @@ def _published(store: ObjectStore, version: int | None) -> Catalog:
         data = store.get(PUBLISHED_CATALOG)
     except ObjectNotFound:
         raise DatasetNotFound(f"{store.url}: there is no dataset here ({_what_there_is(store)})") from None
+    except StoreDenied as error:
+        raise StoreDenied(f"{error}; or nothing is published there, which stores do not tell strangers") from None
     try:
         found = int(pl.read_parquet_metadata(io.BytesIO(data))["mist_version"])
         frame = _ordered(pl.read_parquet(io.BytesIO(data)))

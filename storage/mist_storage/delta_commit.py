@@ -178,7 +178,9 @@ def read_rows(store: Store, snapshot: Snapshot) -> pl.DataFrame:
     StoreError
         The store failed, or files are missing.
     """
-    return _joined((read_file(store, name) for name in snapshot.files), snapshot.schema)
+    with ThreadPoolExecutor(_READS_AT_ONCE) as threads:
+        tables = threads.map(lambda name: read_file(store, name), snapshot.files)
+        return _joined(tables, snapshot.schema)
 
 
 def _files_with(store: Store, snapshot: Snapshot, scan_ids: set[str]) -> dict[str, pl.DataFrame]:

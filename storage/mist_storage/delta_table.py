@@ -1,7 +1,8 @@
-"""The Delta Lake table of a catalog, opened and read by Delta Lake itself.
+"""The Delta Lake table of a catalog, opened by Delta Lake itself.
 
-The rule: every failure of Delta Lake becomes one of `mist.errors`. Opening and reading create nothing; what is written
-is `mist_storage.delta_commit`'s. Knows tables, not what their columns mean.
+The rule: every failure of Delta Lake becomes one of `mist.errors`. Opening creates nothing; writing, and reading rows,
+is `mist_storage.delta_commit`'s: Delta Lake's own reading holds Python's lock for as long as the store takes to answer,
+and every other thread of a server with it. Knows tables, not what their columns mean.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import polars as pl
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable
 
-from mist.errors import DatasetNotFound, MistError, ObjectNotFound, StoreError
+from mist.errors import DatasetNotFound, MistError, ObjectNotFound
 from mist_storage.delta_log import LOG, entry_key, log_versions
 from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.keys import CATALOG
-from mist_storage.store import MAX_RETRIES, Address, ObjectStore, WritableStore, s3_options
+from mist_storage.patience import RETRY_TIMEOUT_S, Patience
+from mist_storage.store import Address, ObjectStore, WritableStore, s3_options
 from mist_storage.store_failures import translate_failure
 
 LAST_CHECKPOINT = f"{LOG}/_last_checkpoint"
@@ -66,22 +67,10 @@ def open_table(address: Address, version: int | None = None) -> DeltaTable | Non
     return table
 
 
-def read_table(address: Address, table: DeltaTable) -> pl.DataFrame:
-    """All rows of `table`, in no order.
-
-    Raises
-    ------
-    StoreError
-        The store failed, or files of the table are missing.
-    """
-    try:
-        with _failures_of(address):
-            rows = QueryBuilder().register("catalog", table).execute("SELECT * FROM catalog").read_all()
-            return pl.DataFrame(rows)
-    except ObjectNotFound:
-        raise StoreError(
-            f"{address.url}/{CATALOG}: files of the catalog are missing; restore them from a copy"
-        ) from None
+def table_state(table: DeltaTable) -> tuple[list[str], str]:
+    """The names of the table's files of rows, and its schema as the log has it."""
+    files = table.get_add_actions(flatten=True)["path"]
+    return [str(name) for name in files.to_pylist()], table.schema().to_json()
 
 
 def write_checkpoint(store: WritableStore, version: int) -> None:
@@ -116,16 +105,16 @@ def _options(address: Address) -> dict[str, str]:
     """Delta Lake's settings for the store; commits take S3's conditional PUT, and retry as the object store does."""
     if address.scheme != "s3":
         return {}
-    options = s3_options()
+    options, patience = s3_options(), Patience.of_environment()
     plain = options.get("endpoint", "").startswith("http://")
     return {
         **{f"aws_{name}": value for name, value in options.items()},
         "aws_conditional_put": "etag",
         "allow_http": str(plain).lower(),
-        "connect_timeout": "5s",
-        "timeout": "120s",
-        "max_retries": str(MAX_RETRIES),
-        "retry_timeout": "60s",
+        "connect_timeout": f"{patience.connect_timeout_s * 1000:.0f}ms",
+        "timeout": f"{patience.timeout_s * 1000:.0f}ms",
+        "max_retries": str(patience.retries),
+        "retry_timeout": f"{RETRY_TIMEOUT_S:.0f}s",
         "backoff_config.init_backoff": "100ms",
         "backoff_config.max_backoff": "5s",
     }

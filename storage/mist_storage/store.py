@@ -23,24 +23,13 @@ from mist.errors import DatasetNotFound, InvalidRequest, ObjectNotFound, StoreUn
 from mist_storage.durable_file import remove_file, staged_files, sync_files, write_file
 from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.keys import checked_key
+from mist_storage.patience import RETRY_TIMEOUT_S, Patience
 from mist_storage.store_failures import AlreadyStored, RangeBeyondEnd, translate_failure
 
 Result = TypeVar("Result")
 
 SCHEMES = ("file", "s3", "https", "http", "memory")
 """The kinds of address that a dataset may have."""
-
-MAX_RETRIES = 5
-"""How often a request is made anew after a lost connection or a 5xx: some six seconds in all, so that a store that is
-not there is reported while somebody is still looking."""
-
-_TIMEOUTS = {"connect_timeout": "5s", "timeout": "120s"}
-
-_RETRIES = {
-    "max_retries": MAX_RETRIES,
-    "retry_timeout": timedelta(seconds=60),
-    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
-}
 
 _RANGES_AT_ONCE = 8
 """Requests in flight for the ranges of one object."""
@@ -284,7 +273,8 @@ def open_store(url: str) -> ObjectStore:
     """The store at `url`: `file://`, `s3://`, `https://`, `http://`, `memory://`, or a path of a local folder.
 
     S3 is configured by the usual environment variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
-    AWS_ENDPOINT_URL, AWS_SKIP_SIGNATURE for public buckets).
+    AWS_ENDPOINT_URL, AWS_SKIP_SIGNATURE for public buckets); how long a request may take by MIST_STORE_TIMEOUT_S and
+    MIST_STORE_RETRIES.
     """
     return ObjectStore(Address.parse(url))
 
@@ -294,6 +284,11 @@ def s3_options() -> dict[str, str]:
     endpoint = (os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "").rstrip("/")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     return {"endpoint": endpoint, "region": region} if endpoint else {"region": region}
+
+
+def is_unsigned() -> bool:
+    """Whether buckets are read without credentials, by the environment."""
+    return os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in ("1", "true", "yes", "on")
 
 
 def _removed_staged(folder: Path, root: Path, before: datetime) -> int:
@@ -319,12 +314,28 @@ def _opened(address: Address, *, create: bool) -> LocalStore | S3Store | HTTPSto
         return LocalStore(address.path, mkdir=create)
     options = s3_options()
     plain = address.scheme == "http" or options.get("endpoint", "").startswith("http://")
-    client: Any = {**_TIMEOUTS, "allow_http": plain}
+    patience = Patience.of_environment()
+    client: Any = {**_timeouts(patience), "allow_http": plain}
     settings: Any = options
-    retries: Any = _RETRIES
+    retries: Any = _retries(patience)
     if address.scheme == "s3":
         return S3Store.from_url(address.url, config=settings, client_options=client, retry_config=retries)
     return HTTPStore.from_url(address.url, client_options=client, retry_config=retries)
+
+
+def _timeouts(patience: Patience) -> dict[str, timedelta]:
+    return {
+        "connect_timeout": timedelta(seconds=patience.connect_timeout_s),
+        "timeout": timedelta(seconds=patience.timeout_s),
+    }
+
+
+def _retries(patience: Patience) -> dict[str, object]:
+    return {
+        "max_retries": patience.retries,
+        "retry_timeout": timedelta(seconds=RETRY_TIMEOUT_S),
+        "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
+    }
 
 
 def _local_path(url: str) -> Path:

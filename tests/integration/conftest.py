@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import socket
 import subprocess
-import sysconfig
-import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,94 +13,14 @@ import pytest
 from mist.command import main
 from mist_storage.buckets import ensure_bucket
 from tests.command_line import Done, Mist
-
-START_SECONDS = 30.0
-"""How long the server may take to start; it takes about one second."""
-
-ROLES = ("master", "volume", "filer", "s3", "admin")
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports of loopback that were free just now, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def _weed() -> str:
-    found = shutil.which("weed", path=f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}")
-    if found is None:
-        pytest.fail("SeaweedFS's `weed` is not installed; install the extra `dev`")
-    return found
-
-
-def _arguments(folder: Path, ports: dict[str, int]) -> list[str]:
-    fixed = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false", "-admin.ui=false", "-webdav=false"]
-    closed = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"]
-    opened = [f"-{name}={port}" for name, port in ports.items()]
-    return ["-logtostderr=true", "mini", f"-dir={folder}", f"-s3.config={folder / 's3.json'}", *fixed, *closed, *opened]
-
-
-def _write_identities(file: Path, key: str, secret: str) -> None:
-    credentials = [{"accessKey": key, "secretKey": secret}]
-    actions = ["Admin", "Read", "List", "Tagging", "Write"]
-    identity = {"name": "mist", "credentials": credentials, "actions": actions}
-    file.write_text(json.dumps({"identities": [identity]}))
-
-
-def _is_healthy(endpoint: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{endpoint}/healthz", timeout=1) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def _wait(server: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
-    """Return when the server answers; fail with its last words where it does not."""
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and server.poll() is None:
-        if _is_healthy(endpoint):
-            return
-        time.sleep(0.05)  # polls a process of somebody else's: there is no event to wait for
-    pytest.fail(f"SeaweedFS did not start (exit code {server.poll()}):\n{log.read_text()[-2000:]}")
-
-
-@contextmanager
-def _serving(folder: Path) -> Iterator[str]:
-    """SeaweedFS on a fresh folder; gives its endpoint, and stops it in the end."""
-    names = [f"{role}.port{kind}" for role in ROLES for kind in ("", ".grpc")]
-    ports = dict(zip(names, _free_ports(len(names)), strict=True))
-    endpoint, log = f"http://127.0.0.1:{ports['s3.port']}", folder / "log.txt"
-    with log.open("wb") as output:
-        command = [_weed(), *_arguments(folder, ports)]
-        server = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder)
-        try:
-            _wait(server, endpoint, log)
-            yield endpoint
-        finally:
-            server.terminate()
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+from tests.seaweedfs import serving
 
 
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment variables that name a running S3 server and let one in; `s3_environment` sets them."""
-    folder = tmp_path_factory.mktemp("seaweedfs")
-    _write_identities(folder / "s3.json", "mist-test", "mist-test-secret")
-    with _serving(folder) as endpoint:
-        yield {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "mist-test",
-            "AWS_SECRET_ACCESS_KEY": "mist-test-secret",
-            "AWS_REGION": "us-east-1",
-        }
+    with serving(tmp_path_factory.mktemp("seaweedfs")) as variables:
+        yield variables
 
 
 def _set_environment(patch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import urllib.request
 import uuid
+from collections.abc import Callable
 
-import boto3
 import pytest
 
 from mist.errors import InvalidRequest, StoreDenied, StoreUnavailable
-from mist_storage.buckets import allow_anonymous_reads, allow_browsers, ensure_bucket
+from mist_storage.bucket_policy import NO_POLICY, closed, opened, public_statement, with_browsers
+from mist_storage.buckets import (
+    anyone_may_list,
+    anyone_may_write,
+    bucket_policy,
+    cors_rules,
+    ensure_bucket,
+    set_bucket_policy,
+    set_cors_rules,
+)
 from mist_storage.store import open_store
 
 
@@ -20,36 +27,7 @@ def fresh_name() -> str:
     return f"mist-{uuid.uuid4().hex[:12]}"
 
 
-def preflight(endpoint: str, path: str) -> str | None:
-    """What a browser is told when it asks whether a page elsewhere may read `path` with a range."""
-    headers = {
-        "Origin": "https://viewer.example",
-        "Access-Control-Request-Method": "GET",
-        "Access-Control-Request-Headers": "range",
-    }
-    request = urllib.request.Request(f"{endpoint}/{path}", headers=headers, method="OPTIONS")  # noqa: S310
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-        allowed: str | None = answer.headers["Access-Control-Allow-Origin"]
-        return allowed
-
-
-@pytest.fixture
-def public_bucket(s3_bucket: str) -> str:
-    """A bucket with a dataset in `open/cxr`, which anybody may read, and one in `closed`."""
-    store = open_store(f"s3://{s3_bucket}")
-    for key in ("open/cxr/k", "open/cxr-two/k", "closed/k"):
-        store.put(key, b"bytes")
-    allow_anonymous_reads(s3_bucket, "open/cxr")
-    return s3_bucket
-
-
-@pytest.fixture
-def anonymous(public_bucket: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """`public_bucket`, in an environment without credentials."""
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
-    return public_bucket
+RULE = {"ID": "theirs", "AllowedOrigins": ["https://a.example"], "AllowedMethods": ["PUT"]}
 
 
 @pytest.mark.usefixtures("s3_environment")
@@ -99,56 +77,39 @@ def test_a_store_that_is_not_there_is_unavailable(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.usefixtures("s3_environment")
-def test_opening_a_bucket_that_does_not_exist_is_unavailable() -> None:
+@pytest.mark.parametrize("ask", [bucket_policy, cors_rules])
+def test_asking_a_bucket_that_does_not_exist_is_unavailable(ask: Callable[[str], object]) -> None:
     with pytest.raises(StoreUnavailable, match="the bucket does not exist"):
-        allow_anonymous_reads(fresh_name(), "cxr")
+        ask(fresh_name())
 
 
-def test_anybody_can_read_what_was_opened(anonymous: str) -> None:
-    assert open_store(f"s3://{anonymous}/open/cxr").get("k") == b"bytes"
+def test_a_fresh_bucket_has_no_policy_and_no_rules(s3_bucket: str) -> None:
+    assert (bucket_policy(s3_bucket), cors_rules(s3_bucket)) == (NO_POLICY, [])
 
 
-def test_anybody_can_list_what_was_opened(anonymous: str) -> None:
-    assert list(open_store(f"s3://{anonymous}/open/cxr").list("")) == [("k", 5)]
+def test_a_policy_comes_back_as_it_was_set_and_is_gone_once_it_has_no_statements(s3_bucket: str) -> None:
+    policy = opened(NO_POLICY, public_statement(s3_bucket, "cxr", ["a", "b"], "us-east-1"))
+    set_bucket_policy(s3_bucket, policy)
+    assert bucket_policy(s3_bucket) == policy
+    set_bucket_policy(s3_bucket, closed(policy, "cxr"))
+    assert bucket_policy(s3_bucket) == NO_POLICY
 
 
-def test_anybody_can_read_over_plain_http(seaweedfs: dict[str, str], public_bucket: str) -> None:
-    store = open_store(f"{seaweedfs['AWS_ENDPOINT_URL']}/{public_bucket}/open/cxr")
-    assert store.get_range("k", 1, 3) == b"yt"
+def test_rules_for_browsers_come_back_as_they_were_set_and_are_gone_once_there_are_none(s3_bucket: str) -> None:
+    set_cors_rules(s3_bucket, with_browsers([RULE]))
+    assert [rule["ID"] for rule in cors_rules(s3_bucket)] == ["theirs", "MistPublish"]
+    set_cors_rules(s3_bucket, [])
+    assert cors_rules(s3_bucket) == []
 
 
-@pytest.mark.parametrize("folder", ["closed", "open/cxr-two"])
-def test_nobody_can_read_what_was_not_opened(anonymous: str, folder: str) -> None:
-    with pytest.raises(StoreDenied):
-        open_store(f"s3://{anonymous}/{folder}").get("k")
+def test_nobody_may_list_or_write_to_a_fresh_bucket(s3_bucket: str) -> None:
+    assert (anyone_may_list(s3_bucket, ""), anyone_may_write(s3_bucket, "probe")) == (False, False)
 
 
-def test_nobody_can_write_to_what_was_opened(anonymous: str) -> None:
-    with pytest.raises(StoreDenied):
-        open_store(f"s3://{anonymous}/open/cxr").put("k", b"other")
-
-
-def test_opening_another_folder_keeps_the_first_one_open(public_bucket: str) -> None:
-    allow_anonymous_reads(public_bucket, "closed")
-    allow_anonymous_reads(public_bucket, "closed")
-    policy = json.loads(boto3.session.Session().client("s3").get_bucket_policy(Bucket=public_bucket)["Policy"])
-    resources = [statement["Resource"] for statement in policy["Statement"] if statement["Action"] == "s3:GetObject"]
-    assert resources == [f"arn:aws:s3:::{public_bucket}/{folder}/*" for folder in ("open/cxr", "closed")]
-
-
-def test_pages_of_any_origin_may_read_after_allow_browsers(seaweedfs: dict[str, str], public_bucket: str) -> None:
-    allow_browsers(public_bucket)
-    allow_browsers(public_bucket)
-    assert preflight(seaweedfs["AWS_ENDPOINT_URL"], f"{public_bucket}/open/cxr/k") in ("*", "https://viewer.example")
-
-
-def test_rules_of_others_for_browsers_are_kept(s3_bucket: str) -> None:
-    client = boto3.session.Session().client("s3")
-    rule = {"ID": "theirs", "AllowedOrigins": ["https://a.example"], "AllowedMethods": ["PUT"]}
-    client.put_bucket_cors(Bucket=s3_bucket, CORSConfiguration={"CORSRules": [rule]})
-    allow_browsers(s3_bucket)
-    rules = client.get_bucket_cors(Bucket=s3_bucket)["CORSRules"]
-    assert [each["ID"] for each in rules] == ["theirs", "MistPublish"]
+def test_it_is_seen_that_anybody_may_list(s3_bucket: str) -> None:
+    listing = {"Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{s3_bucket}"}
+    set_bucket_policy(s3_bucket, {**NO_POLICY, "Statement": [listing]})
+    assert anyone_may_list(s3_bucket, "cxr")
 
 
 def test_storage_imports_without_boto3() -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from mist.block_table import TABLE_ENTRY_BYTES, entry_length, table_entry, walk_blocks
+from mist.block_table import TABLE_ENTRY_BYTES, table_entry, walk_blocks
 from mist.blocks import Block
 from mist.codec import BlockCorrupt, Table, block_spans, decode_blocks_into
 from mist.errors import ObjectNotFound, ScanCorrupt
@@ -24,6 +24,7 @@ from mist.volume import Volume
 from mist.wavelet import Coefficients
 from mist_storage.decoding_threads import decoding_run
 from mist_storage.keys import BLOCKS, scan_key
+from mist_storage.spans import coalesce, cut, table_spans
 from mist_storage.zarr_shard import level_digest, level_span, table_range
 
 WHOLE_LEVEL_BYTES = 64 * 1024
@@ -221,7 +222,7 @@ class ScanReader:
         table = self._fetch(start, stop, level)
         entries = [table[at : at + TABLE_ENTRY_BYTES] for at in range(0, len(table), TABLE_ENTRY_BYTES)]
         self._check_digest(level, level_digest(entries))
-        spans = _block_spans(entries, self._span(level)[0])
+        spans = table_spans(entries, self._span(level)[0])
         chosen = [block.number - numbers.start for block in wanted]
         blocks = self._fetch_spans(level, [spans[i] for i in chosen])
         for i, block in zip(chosen, blocks, strict=True):
@@ -237,37 +238,4 @@ class ScanReader:
             raise ScanCorrupt(self.scan_id, level, f"the object of blocks is missing: {error}") from None
         for (start, stop), part in zip(ranges, parts, strict=True):
             self._check_length(level, start, stop, part)
-        return list(_cut(spans, ranges, parts))
-
-
-def coalesce(spans: Sequence[tuple[int, int]], max_gap_bytes: int) -> list[tuple[int, int]]:
-    """Sorted, disjoint spans [start, stop) joined wherever no more than `max_gap_bytes` lie between two of them."""
-    joined: list[tuple[int, int]] = []
-    for start, stop in spans:
-        if joined and start - joined[-1][1] <= max_gap_bytes:
-            joined[-1] = joined[-1][0], stop
-        else:
-            joined.append((start, stop))
-    return joined
-
-
-def _block_spans(entries: Sequence[Bytes], start: int) -> list[tuple[int, int]]:
-    """Where in the object the blocks of consecutive table entries lie, the first at `start`."""
-    spans = []
-    for entry in entries:
-        stop = start + entry_length(entry)
-        spans.append((start, stop))
-        start = stop
-    return spans
-
-
-def _cut(
-    spans: Sequence[tuple[int, int]], ranges: Sequence[tuple[int, int]], parts: Sequence[Bytes]
-) -> Iterator[memoryview]:
-    """Each of `spans` out of the `parts` that hold the `ranges` into which they were coalesced."""
-    at = 0
-    for start, stop in spans:
-        while start >= ranges[at][1]:
-            at += 1
-        first = ranges[at][0]
-        yield memoryview(parts[at])[start - first : stop - first]
+        return list(cut(spans, ranges, parts))

@@ -14,7 +14,8 @@ from mist.request import Box, Request
 from mist.volume import Volume
 from mist_storage.keys import BLOCKS
 from mist_storage.prefix_cache import PrefixCache
-from mist_storage.scan_reader import MAX_GAP_BYTES, BytesReader, coalesce
+from mist_storage.scan_reader import MAX_GAP_BYTES, BytesReader
+from mist_storage.spans import coalesce
 from mist_storage.zarr_shard import level_span, table_range
 from tests.stored_scan import CountingStore, ScanAtRest, blobs, memory_store, stored, tiny
 
@@ -143,23 +144,6 @@ def test_nothing_is_fetched_for_a_request_that_cannot_be_answered() -> None:
         with pytest.raises(InvalidRequest):
             ct().read(request, store)
     assert store.requests == []
-
-
-@pytest.mark.parametrize(
-    ("spans", "joined"),
-    [
-        ([], []),
-        ([(0, 5)], [(0, 5)]),
-        ([(0, 5), (5, 9)], [(0, 9)]),
-        ([(0, 5), (15, 20)], [(0, 20)]),
-        ([(0, 5), (16, 20)], [(0, 5), (16, 20)]),
-        ([(0, 5), (7, 9), (30, 31), (40, 50)], [(0, 9), (30, 50)]),
-    ],
-)
-def test_spans_no_further_apart_than_the_gap_are_joined(
-    spans: list[tuple[int, int]], joined: list[tuple[int, int]]
-) -> None:
-    assert coalesce(spans, 10) == joined
 
 
 def outcome(scan: ScanAtRest, data: bytes, request: Request) -> Volume | ScanCorrupt:

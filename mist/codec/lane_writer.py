@@ -106,7 +106,7 @@ def _put_symbol(state, span, words, count):
     short = np.uint64(state) >= np.uint64(frequency) << np.uint64(32 - FREQUENCY_BITS)
     words[count] = state & np.uint32(0xFFFF)
     state = np.uint32(state >> WORD_BITS) if short else state
-    whole = np.uint32(state // frequency)
+    whole = np.uint32(np.float64(state) / np.float64(frequency))  # exact, and faster than whole numbers are divided
     rest = np.uint32(state - whole * frequency)
     return np.uint32((whole << STATE_SHIFT) + rest + (span >> np.uint32(16))), count + np.int64(short)
 

@@ -24,7 +24,7 @@ from mist.scan import ScanHeader
 from mist.scratch import scratch_for
 from mist.volume import Volume, from_planes, plane_counts, to_planes
 from mist.wavelet import Bands, Coefficients, Room, Run, Wavelet, coefficient_dtype, forward, inverse
-from mist.windows import LevelPart, level_part
+from mist.windows import Chunk, LevelPart, level_part
 from mist.words import joined, split
 
 Fill = Callable[[slice, Coefficients, Table], None]
@@ -173,13 +173,17 @@ class Reconstruction:
         part = self._part(level)
         name = "bands" if LOW_PASS not in part.bands else "low-pass"  # which the next level is made from
         held = self._scratch.empty(name, (part.size,), self._header.coefficients)
-        deque(run(lambda chunk: fill(chunk, held, part.places[chunk]), part.chunks), maxlen=0)
         bands: Bands = {band: held[one.first : one.last].reshape(one.shape) for band, one in part.bands.items()}
-        for loose in part.loose:
-            z, y, x = (b - a for a, b in zip(loose.block.start, loose.block.stop, strict=True))
-            values = held[loose.first : loose.first + z * y * x].reshape(z, y, x)
-            band = loose.block.band
-            scatter(loose.block, values, bands[band], part.bands[band].origin)
+
+        def act(chunk: Chunk) -> None:
+            out = np.empty(chunk.size, held.dtype) if chunk.loose else held
+            fill(chunk.wanted, out, chunk.places)
+            for block, first in chunk.loose:
+                z, y, x = (b - a for a, b in zip(block.start, block.stop, strict=True))
+                values = out[first : first + z * y * x].reshape(z, y, x)
+                scatter(block, values, bands[block.band], part.bands[block.band].origin)
+
+        deque(run(act, part.chunks), maxlen=0)
         return bands
 
     def _room(self, level: int) -> Room:

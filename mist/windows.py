@@ -47,13 +47,27 @@ class BandPart:
         return self.first + math.prod(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class LooseBlock:
-    """A block of which not all is needed: it is decoded behind the subbands, and what is needed copied from there."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Blocks that are decoded together.
 
-    block: Block
-    first: int
-    """Where it begins; its shape is that of its box."""
+    Parameters
+    ----------
+    wanted
+        Which of the wanted blocks.
+    places
+        Where they go: see `mist.codec.block_places`.
+    loose
+        Where all of a block is not needed, the blocks and where each begins: they then go to an array of their own, one
+        behind the other, and what is needed is copied from there.
+    size
+        The length of that array.
+    """
+
+    wanted: slice
+    places: Table
+    loose: tuple[tuple[Block, int], ...]
+    size: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,22 +80,16 @@ class LevelPart:
         Each subband's part.
     blocks
         The blocks that they are made from, in order of storage.
-    places
-        Where the blocks go: see `mist.codec.block_places`.
-    loose
-        Those that do not go to a subband's part at once.
-    size
-        The length of the array that they are decoded into.
     chunks
-        The blocks, a few together.
+        The same blocks, a few together.
+    size
+        The length of the array that holds the subbands' parts.
     """
 
     bands: Mapping[str, BandPart]
     blocks: tuple[Block, ...]
-    places: Table
-    loose: tuple[LooseBlock, ...]
+    chunks: tuple[Chunk, ...]
     size: int
-    chunks: tuple[slice, ...]
 
 
 @lru_cache(maxsize=256)
@@ -105,14 +113,19 @@ def level_part(layout: BlockLayout, level: int, window: Box, margin: int) -> Lev
     bands = _bands(boxes, layout.planes)
     there = {band: Box(*box) for band, box in boxes.items() if all(a < b for a, b in zip(*box, strict=True))}
     blocks = tuple(b for b in layout.blocks(level) if b.band in there and there[b.band].meets(b.start, b.stop))
-    behind = max(part.last for part in bands.values())
-    sizes = (0 if _is_inside(block, there[block.band]) else math.prod(_lengths(block)) for block in blocks)
-    firsts = list(accumulate(sizes, initial=behind))
-    loose = [LooseBlock(b, a) for b, a, after in zip(blocks, firsts, firsts[1:], strict=False) if after > a]
-    apart = {one.block.number: one.first for one in loose}
-    places = block_places(_place(block, bands[block.band], apart.get(block.number)) for block in blocks)
-    chunks = tuple(slice(first, first + CHUNK_BLOCKS) for first in range(0, len(blocks), CHUNK_BLOCKS))
-    return LevelPart(MappingProxyType(bands), blocks, places, tuple(loose), firsts[-1], chunks)
+    slices = [slice(first, first + CHUNK_BLOCKS) for first in range(0, len(blocks), CHUNK_BLOCKS)]
+    chunks = tuple(_chunk(wanted, blocks[wanted], bands, there) for wanted in slices)
+    return LevelPart(MappingProxyType(bands), blocks, chunks, max(part.last for part in bands.values()))
+
+
+def _chunk(wanted: slice, blocks: Sequence[Block], bands: Mapping[str, BandPart], boxes: Mapping[str, Box]) -> Chunk:
+    """`blocks` together, the `wanted` ones: where they go of `bands`, if all of them lie in the `boxes` needed."""
+    if all(_is_inside(block, boxes[block.band]) for block in blocks):
+        return Chunk(wanted, block_places(_place(block, bands[block.band]) for block in blocks), (), 0)
+    shapes = [_less(block.stop, block.start) for block in blocks]
+    *firsts, size = accumulate(map(math.prod, shapes), initial=0)
+    places = ((first, shape, (0, 0, 0), shape) for first, shape in zip(firsts, shapes, strict=True))
+    return Chunk(wanted, block_places(places), tuple(zip(blocks, firsts, strict=True)), size)
 
 
 def _bands(boxes: Mapping[str, tuple[Triple, Triple]], planes: int) -> dict[str, BandPart]:
@@ -125,10 +138,8 @@ def _bands(boxes: Mapping[str, tuple[Triple, Triple]], planes: int) -> dict[str,
     return bands
 
 
-def _place(block: Block, part: BandPart, apart: int | None) -> tuple[int, Triple, Triple, Triple]:
-    """Where a block goes: into its subband's `part`, or to a place of its own."""
-    if apart is not None:
-        return apart, _lengths(block), (0, 0, 0), _lengths(block)
+def _place(block: Block, part: BandPart) -> tuple[int, Triple, Triple, Triple]:
+    """Where a block goes of its subband's `part`."""
     shape = part.shape[1:]
     first = part.first + block.plane * math.prod(shape)
     return first, shape, _less(block.start, part.origin), _less(block.stop, part.origin)
@@ -136,10 +147,6 @@ def _place(block: Block, part: BandPart, apart: int | None) -> tuple[int, Triple
 
 def _is_inside(block: Block, box: Box) -> bool:
     return all(a <= b and c <= d for a, b, c, d in zip(box.start, block.start, block.stop, box.stop, strict=True))
-
-
-def _lengths(block: Block) -> Triple:
-    return _less(block.stop, block.start)
 
 
 def _clipped(window: Box, shape: Triple) -> tuple[Triple, Triple]:

@@ -16,7 +16,6 @@ import numpy as np
 
 from mist.console import note
 from mist.errors import SourceRefused
-from mist.samples import to_integers
 from mist.volume import Volume
 from mist_eval.thick_slices import thick_slices
 from mist_eval.volumes import NamedVolume, volumes_in
@@ -105,12 +104,11 @@ def _as_measured(scan: NamedVolume, choice: Choice) -> NamedVolume:
     Raises
     ------
     SourceRefused
-        It cannot be stored, or has no slices to make thick.
+        It has no slices to make thick.
     """
     volume = _grey(scan.volume)
     if choice.thick_mm is not None:
         volume = thick_slices(volume, choice.thick_mm)
-    to_integers(volume.voxels)  # raises for what cannot be stored
     return replace(scan, volume=volume)
 
 

@@ -72,17 +72,11 @@ def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
         names(one([tmp_path / "absent.npy"]))
 
 
-def test_what_cannot_be_read_or_stored_is_left_out_with_a_note(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_read_is_left_out_with_a_note(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "b.npy").write_bytes(b"no array")
-    np.save(folder / "c.npy", np.random.default_rng(0).normal(size=(9, 9)))
-    assert names(one([folder])) == ["a", "d", "e"]
-    notes = capsys.readouterr().err.splitlines()
-    assert len(notes) == 2
-    assert all(note.startswith("left out: ") for note in notes)
-    assert "b.npy" in notes[0]
-    assert "c: float64 samples" in notes[1]
+    assert names(one([folder])) == ["a", "c", "d", "e"]
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("left out: b.npy")
 
 
 def test_an_image_that_two_files_hold_is_measured_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

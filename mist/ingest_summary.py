@@ -31,6 +31,8 @@ def summary(report: IngestReport) -> None:
         say_table("Refused", shown, folded="reason")
     if len(refused) > SHOWN_REFUSALS:
         say(f"and {len(refused) - SHOWN_REFUSALS} more, which --json lists")
+    for outcome in report.untied[:SHOWN_REFUSALS]:
+        note(f"{outcome.source}: {outcome.reason}")
 
 
 def note_published_version(dataset_url: str) -> None:

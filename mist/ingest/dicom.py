@@ -19,6 +19,7 @@ from mist.ingest.dicom_dataset import read_dataset, text
 from mist.ingest.dicom_geometry import cine_geometry, frame_stack, image_geometry, pixel_spacing_mm, stack_geometry
 from mist.ingest.dicom_header import DicomHeader, header_of, require_one_format
 from mist.ingest.dicom_pixels import PIXEL_KEYWORDS, decode_pixels
+from mist.ingest.dicom_segments import labels_on, read_grid
 from mist.ingest.dicom_series import stack_headers
 from mist.ingest.dicom_tables import modality_values
 from mist.ingest.dicom_values import alike, display_of, rescales_of
@@ -37,6 +38,19 @@ def read_dicom(paths: Sequence[Path], workspace: Workspace = MEMORY) -> DecodedS
         Files hold no pixels, cannot be decoded, or make no stack.
     """
     return _read_object(paths[0]) if len(paths) == 1 else _read_stack(paths, workspace)
+
+
+def read_segmentation(path: Path, image: Sequence[Path], workspace: Workspace = MEMORY) -> DecodedSource:
+    """The labels of the segmentation at `path` on the grid of the scan in the DICOM files `image`.
+
+    Raises
+    ------
+    SourceRefused
+        It cannot be decoded, or does not fit: see `mist.ingest.dicom_segments`.
+    """
+    one, grid = _read_file(path), read_grid(image)
+    labels, order = labels_on(grid, one.dataset, one.pixels, workspace)
+    return _described(Volume(labels, "zyx", grid.geometry), one.dataset, order)
 
 
 def _read_stack(paths: Sequence[Path], workspace: Workspace) -> DecodedSource:

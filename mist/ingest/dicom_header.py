@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
 
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from mist.errors import SourceRefused
@@ -22,6 +23,7 @@ HEADER_KEYWORDS = (
     "SOPClassUID",
     "SOPInstanceUID",
     "SeriesInstanceUID",
+    "ReferencedSeriesSequence",
     "Modality",
     "Rows",
     "Columns",
@@ -81,6 +83,8 @@ class DicomHeader:
     """What is wrong with the place that it names; empty where nothing is. Its whole series is refused for it."""
     slice_format: SliceFormat
     """What a stack of slices must agree in."""
+    segments_series: str
+    """Of a segmentation: the Series Instance UID of the one series that it refers to; empty otherwise."""
 
 
 def read_header(path: Path, relative: PurePath) -> DicomHeader | None:
@@ -118,6 +122,7 @@ def header_of(dataset: FileDataset, path: Path, relative: PurePath) -> DicomHead
         plane=plane,
         fault=fault,
         slice_format=_slice_format(dataset),
+        segments_series=_segments_series(dataset),
     )
 
 
@@ -127,6 +132,12 @@ def _plane(dataset: FileDataset, name: str) -> tuple[Plane | None, str]:
         return frame_plane(dataset, 0, name), ""
     except SourceRefused as error:
         return None, str(error)
+
+
+def _segments_series(dataset: FileDataset) -> str:
+    """Which series a segmentation is of, by its Common Instance Reference Module (PS3.3 C.12.2)."""
+    items = dataset.get("ReferencedSeriesSequence") if text(dataset, "Modality") == "SEG" else None
+    return text(items[0], "SeriesInstanceUID") if isinstance(items, Items) and len(items) == 1 else ""
 
 
 def _slice_format(dataset: FileDataset) -> SliceFormat:

@@ -18,6 +18,7 @@ from mist.ingest.dicom_series import sort_series, without_copies
 from mist.ingest.file_format import is_beside_images, kind_of
 from mist.ingest.refusal import refusing
 from mist.ingest.scan_id import scan_id_of_path
+from mist.ingest.segmentations import referring
 from mist.ingest.source import Refusal, ScanTask, SourceKind
 
 
@@ -67,7 +68,7 @@ def discover_files(files: Iterable[FoundFile], read: ReadHeader = read_header) -
     found = [item for item in sorted_out.values() if isinstance(item, (ScanTask, Refusal))] + sort_series(unique)
     tasks, collisions = without_collisions([item for item in found if isinstance(item, ScanTask)])
     return Discovery(
-        tasks=tuple(sorted(tasks, key=lambda task: task.scan_id)),
+        tasks=tuple(sorted(referring(tasks, unique), key=lambda task: task.scan_id)),
         refusals=(*(item for item in found if isinstance(item, Refusal)), *collisions),
         skipped=tuple(path for path, item in sorted_out.items() if item is None or path in copies),
     )

@@ -91,8 +91,8 @@ def _file_sheets(decoded: DecodedSource, place: int, count: int) -> FileSheets:
     """The voxels, and which of them the file at `place` of `count` holds."""
     sheets = sheets_of(decoded.volume.voxels, decoded.volume.axes)
     order = decoded.order or tuple(range(len(sheets)))
-    sheet_of = {source: sheet for sheet, source in enumerate(order)}
-    mine = tuple(sheet_of[source] for source in range(len(sheets))) if count == 1 else (sheet_of[place],)
+    sheet_of = {source: sheet for sheet, source in enumerate(order) if source >= 0}
+    mine = tuple(sheet_of[source] for source in sorted(sheet_of)) if count == 1 else (sheet_of[place],)
     return FileSheets(sheets, mine)
 
 

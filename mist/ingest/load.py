@@ -6,9 +6,10 @@ The rule: one table says who reads what, and everything that goes wrong in a rea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from mist.ingest.arrays import read_array
-from mist.ingest.dicom import read_dicom
+from mist.ingest.dicom import read_dicom, read_segmentation
 from mist.ingest.nifti import read_nifti
 from mist.ingest.pictures import read_picture
 from mist.ingest.refusal import refusing
@@ -45,3 +46,18 @@ def load_scan(task: ScanTask, files: Sequence[SourceFile] | None = None, workspa
         decoded = _READERS[task.kind](task, workspace)
         known = tuple(files) if files is not None else read_files(task.paths)
     return SourceScan(task.scan_id, task.is_mask, decoded, known)
+
+
+def load_segmentation(
+    task: ScanTask, image: Sequence[Path], files: Sequence[SourceFile], workspace: Workspace = MEMORY
+) -> SourceScan:
+    """The scan of `task`, a DICOM segmentation, on the grid of the scan in the DICOM files `image`.
+
+    Raises
+    ------
+    SourceRefused
+        It cannot be read, or does not lie on that grid.
+    """
+    with refusing(task.source):
+        decoded = read_segmentation(task.paths[0], image, workspace)
+    return SourceScan(task.scan_id, task.is_mask, decoded, tuple(files))

@@ -35,7 +35,7 @@ class ScanOutcome:
     status: ScanStatus
     """What became of it."""
     reason: str = ""
-    """Why it was refused."""
+    """Why it was refused, or why a segmentation that was not refused is not tied to its scan."""
     source_bytes: int = 0
     """Size of its files; 0 where they were not read."""
     stored_bytes: int = 0
@@ -67,6 +67,11 @@ class IngestReport:
     def refused(self) -> tuple[ScanOutcome, ...]:
         """The sources that were refused."""
         return tuple(outcome for outcome in self.outcomes if outcome.status is ScanStatus.REFUSED)
+
+    @property
+    def untied(self) -> tuple[ScanOutcome, ...]:
+        """The segmentations that are scans of their own, though they refer to a scan of the run."""
+        return tuple(o for o in self.outcomes if o.reason and o.status is not ScanStatus.REFUSED)
 
     @property
     def source_bytes(self) -> int:

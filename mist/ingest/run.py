@@ -24,6 +24,7 @@ from mist.ingest.join import join_labels
 from mist.ingest.labels import read_labels
 from mist.ingest.processes import do_jobs
 from mist.ingest.report import IngestReport, OnProgress, Progress, ScanOutcome, ScanStatus
+from mist.ingest.segmentations import settled
 from mist.ingest.source import Refusal, ScanTask, named
 from mist.ingest.worker import Job, Result
 from mist_storage.catalog import commit_rows as commit
@@ -98,7 +99,8 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     _require_private(deidentification, scheduler)
     with _discovered(sources, labels, deidentification, private_map) as (discovery, scratch):
         rows = _existing_rows(dataset_url, discovery.tasks)
-        tasks = discovery.tasks if labels is not None else [_as_stored(task, rows) for task in discovery.tasks]
+        told = discovery.tasks if labels is not None else [_as_stored(task, rows) for task in discovery.tasks]
+        tasks = settled(told, asks_anew=replace and labels is None)
         pattern = Job(dataset_url, (), {}, replace, dry_run, deidentification=deidentification, scratch=scratch)
         jobs = [_job(bundle, rows, pattern) for bundle in bundles(tasks)]
         if scheduler is not None:
@@ -157,9 +159,11 @@ def _noted(result: Result, findings: list[Findings]) -> Result:
 def bundles(tasks: Iterable[ScanTask]) -> list[tuple[ScanTask, ...]]:
     """The tasks that are stored together or not at all: an image and its mask; any other by itself."""
     by_id = {task.scan_id: task for task in tasks}
-    masks = {task.mask for task in by_id.values() if task.mask in by_id}
+    mask_of = {task.scan_id: task.mask for task in by_id.values() if task.mask in by_id}
+    mask_of |= {task.segments: task.scan_id for task in by_id.values() if task.segments is not None}
+    masks = set(mask_of.values())
     return [
-        (task, by_id[task.mask]) if task.mask in masks and task.mask is not None else (task,)
+        (task, by_id[mask]) if (mask := mask_of.get(task.scan_id)) is not None else (task,)
         for task in by_id.values()
         if task.scan_id not in masks
     ]
@@ -200,12 +204,14 @@ def _file_on_the_way_to(folder: Path) -> Path | None:
 
 
 def _existing_rows(dataset_url: str, tasks: Iterable[ScanTask]) -> dict[str, CatalogRow]:
-    """The rows that the dataset has for `tasks`, by scan id; none where there is no dataset yet."""
+    """The rows that the dataset has for `tasks` and for the scans whose masks they are, by scan id."""
     try:
         catalog = open_dataset(dataset_url).catalog
     except DatasetNotFound:
         return {}
-    return {task.scan_id: catalog.row(task.scan_id) for task in tasks if task.scan_id in catalog}
+    rows = {task.scan_id: catalog.row(task.scan_id) for task in tasks if task.scan_id in catalog}
+    images = {row.mask_of for row in rows.values() if row.mask_of is not None and row.mask_of in catalog}
+    return rows | {scan_id: catalog.row(scan_id) for scan_id in images}
 
 
 def _as_stored(task: ScanTask, rows: Mapping[str, CatalogRow]) -> ScanTask:
@@ -218,7 +224,9 @@ def _as_stored(task: ScanTask, rows: Mapping[str, CatalogRow]) -> ScanTask:
 
 
 def _job(tasks: tuple[ScanTask, ...], rows: Mapping[str, CatalogRow], pattern: Job) -> Job:
-    known = {task.scan_id: rows[task.scan_id].source_sha256 for task in tasks if task.scan_id in rows}
+    own = [rows[task.scan_id] for task in tasks if task.scan_id in rows]
+    images = [rows[row.mask_of] for row in own if row.mask_of in rows and row.mask_of is not None]
+    known = {row.scan_id: row.source_sha256 for row in (*own, *images)}
     return replaced(pattern, tasks=tasks, known=known)
 
 

@@ -66,6 +66,10 @@ class ScanTask:
         The scan whose mask this scan is.
     labels
         Values of the catalog's label columns.
+    segments
+        The scan on whose grid the labels of a DICOM segmentation are to be put, if they fit; it is in the same job.
+    note
+        Why a DICOM segmentation is not tied to the scan that it refers to; empty where there is nothing to say.
 
     Raises
     ------
@@ -80,6 +84,8 @@ class ScanTask:
     mask: str | None = None
     mask_of: str | None = None
     labels: Mapping[str, Label] = field(default_factory=dict)
+    segments: str | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not self.paths:
@@ -114,7 +120,8 @@ class DecodedSource:
     body_part: str = ""
     """DICOM's Body Part Examined; empty where the source is silent."""
     order: tuple[int, ...] = ()
-    """For each slice of the volume, which file or which frame of the one file it is; empty where all are in order."""
+    """For each slice of the volume, which file or which frame of the one file it is, -1 for none of them; empty where
+    all are in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +156,15 @@ def _read_file(path: Path, name: str) -> SourceFile:
         return SourceFile(name, stream.tell(), digest.hexdigest())
 
 
-def source_digest(files: Sequence[SourceFile], *, is_mask: bool) -> str:
-    """SHA-256, hex, by which an unchanged source is known again, whatever its files are called and in any order."""
+def source_digest(files: Sequence[SourceFile], *, is_mask: bool, grid: str | None = None) -> str:
+    """SHA-256, hex, by which an unchanged source is known again, whatever its files are called and in any order.
+
+    Of labels that were put on the grid of another scan, it follows from the digest of that scan's source too: `grid`.
+    """
     hashes: list[Json] = [*sorted(file.sha256 for file in files)]
-    content: Json = {"files": hashes, "is_mask": is_mask, "version": INGEST_VERSION}
+    content: dict[str, Json] = {"files": hashes, "is_mask": is_mask, "version": INGEST_VERSION}
+    if grid is not None:
+        content["grid"] = grid
     return hashlib.sha256(canonical_json(content)).hexdigest()
 
 

@@ -18,9 +18,10 @@ from mist.ingest.deidentify.risk import BurnedInRisk
 from mist.ingest.expected_memory import PROCESS_BYTES, expected_memory
 from mist.ingest.keep import keep_files
 from mist.ingest.limits import Limits, limited
-from mist.ingest.load import load_scan
+from mist.ingest.load import load_scan, load_segmentation
 from mist.ingest.refusal import refusing
 from mist.ingest.report import ScanOutcome, ScanStatus
+from mist.ingest.segmentations import apart, tied
 from mist.ingest.source import ScanTask, SourceFile, SourceScan, read_files, source_digest
 from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET
 from mist_storage.catalog_row import CatalogRow
@@ -43,7 +44,8 @@ class Job:
     tasks
         The scan, and its mask.
     known
-        Of the scans that the dataset has already: the digest of the source, by scan id.
+        Of the scans that the dataset has already, and of those whose masks they are: the digest of the source, by
+        scan id.
     replace
         Whether a scan of other content gives way.
     dry_run
@@ -73,7 +75,7 @@ class Job:
     @property
     def is_known(self) -> bool:
         """Whether the dataset has all its scans already, so that nothing will be decoded."""
-        return not self.replace and all(task.scan_id in self.known for task in self.tasks)
+        return not self.replace and all(task.scan_id in self.known and not task.segments for task in self.tasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,8 @@ class _Prepared:
     files: tuple[SourceFile, ...]
     scan: SourceScan | None
     """None where the dataset has it already."""
-
-    @property
-    def digest(self) -> str:
-        return source_digest(self.files, is_mask=self.task.is_mask)
+    digest: str
+    """Of the source."""
 
     @property
     def source_bytes(self) -> int:
@@ -111,13 +111,27 @@ class _Prepared:
 def do_job(job: Job, limits: Limits | None = None) -> list[Result]:
     """Do `job`; what cannot be stored is in the results, one for each task in its order.
 
-    With `limits`, which are for child processes, decoding ends the process that takes more time than they grant.
+    A segmentation that cannot be put on the grid of its scan is stored by itself instead. With `limits`, which are for
+    child processes, decoding ends the process that takes more time than they grant.
 
     Raises
     ------
     StoreError
         The store failed.
     """
+    results = _do_together(job, limits)
+    mask = results[-1].outcome
+    parts = parts_of(job, mask.reason) if mask.status is ScanStatus.REFUSED else []
+    return [result for part in parts for result in _do_together(part, limits)] or results
+
+
+def parts_of(job: Job, reason: str) -> list[Job]:
+    """What to do instead of a `job` that failed: nothing else, unless a segmentation need not be tied to its scan."""
+    return [replace(job, tasks=tasks) for tasks in apart(job.tasks, reason)]
+
+
+def _do_together(job: Job, limits: Limits | None) -> list[Result]:
+    """Store all scans of `job`, or none."""
     try:
         if job.deidentification is None:
             return _do_tasks(job, limits)
@@ -133,12 +147,17 @@ def do_job(job: Job, limits: Limits | None = None) -> list[Result]:
 
 def expected_bytes(job: Job) -> int:
     """How much memory `job` will take: little where the dataset has its scans already."""
-    return PROCESS_BYTES if job.is_known else sum(map(expected_memory, job.tasks))
+    if job.is_known:
+        return PROCESS_BYTES
+    on_grid = job.tasks[:1] if job.tasks[-1].segments else ()  # whose labels are as many as the scan's voxels
+    return sum(map(expected_memory, (*job.tasks, *on_grid)))
 
 
 def _do_tasks(job: Job, limits: Limits | None) -> list[Result]:
     """Do the tasks of `job` from their files as they are."""
-    prepared = [_prepare(task, job, limits) for task in job.tasks]
+    prepared: list[_Prepared] = []
+    for task in tied(job.tasks):
+        prepared.append(_prepare(task, job, limits, prepared[0] if task.segments else None))
     _require_alike([item.scan for item in prepared if item.scan is not None])
     return [_finish(item, job) for item in prepared]
 
@@ -153,31 +172,55 @@ def refused(job: Job, reason: str) -> list[Result]:
 
 def _reason(task: ScanTask, job: Job, reason: str) -> str:
     """`reason`, led by the scan's own name where the fault may be that of the other scan of the job."""
-    return (
-        reason if len(job.tasks) == 1 or reason.startswith(task.source) else f"{task.source}, with its pair: {reason}"
-    )
+    is_own = len(job.tasks) == 1 or reason.startswith(task.source)
+    own = reason if is_own else f"{task.source}, with its pair: {reason}"
+    return f"{own}; {task.note}" if task.note else own
 
 
-def _prepare(task: ScanTask, job: Job, limits: Limits | None) -> _Prepared:
+def _prepare(task: ScanTask, job: Job, limits: Limits | None, image: _Prepared | None) -> _Prepared:
     """Read the source of `task`, and decode it unless the dataset has it.
+
+    Parameters
+    ----------
+    image
+        The scan on whose grid its labels are put; None where it has a grid of its own.
 
     Raises
     ------
     SourceRefused
-        It cannot be read, or the dataset has a scan of that id from other files.
+        It cannot be read, does not lie on that grid, or the dataset has a scan of that id from other files.
     """
     with refusing(task.source):
         files = read_files(task.paths)
+    digest = source_digest(files, is_mask=task.is_mask, grid=None if image is None else image.digest)
     known = job.known.get(task.scan_id)
-    if known == source_digest(files, is_mask=task.is_mask):
-        return _Prepared(task, files, None)
-    if known is not None and not job.replace:
+    forms = _forms(task, files, job)
+    if known == digest or (image is None and known in forms):
+        return _Prepared(task, files, None, digest)
+    if known is not None and known not in forms and not job.replace:
         raise SourceRefused(
             f"{task.source}: the dataset has scan {task.scan_id!r} from other content; "
             "ask to replace it, or give this source another name"
         )
-    with limited(limits, sum(file.bytes for file in files)):
-        return _Prepared(task, files, load_scan(task, files, job.workspace))
+    grid_files = () if image is None else image.files
+    with limited(limits, sum(file.bytes for file in (*files, *grid_files))):
+        return _Prepared(task, files, _loaded(task, files, job, image), digest)
+
+
+def _forms(task: ScanTask, files: Sequence[SourceFile], job: Job) -> set[str]:
+    """The digests that a scan of `files` may have in the dataset: by itself, or on the grid of a scan that is there."""
+    own = {source_digest(files, is_mask=task.is_mask)}
+    if not task.is_mask or (job.replace and task.mask_of is None):
+        return own
+    own_ids = {each.scan_id for each in job.tasks}
+    grids = [digest for scan_id, digest in job.known.items() if scan_id not in own_ids]
+    return own | {source_digest(files, is_mask=True, grid=grid) for grid in grids}
+
+
+def _loaded(task: ScanTask, files: Sequence[SourceFile], job: Job, image: _Prepared | None) -> SourceScan:
+    if image is None:
+        return load_scan(task, files, job.workspace)
+    return load_segmentation(task, image.task.paths, files, job.workspace)
 
 
 def _require_alike(scans: Sequence[SourceScan]) -> None:
@@ -200,7 +243,7 @@ def _finish(item: _Prepared, job: Job) -> Result:
 def _result(item: _Prepared, status: ScanStatus, row: CatalogRow | None = None) -> Result:
     stored_bytes = row.stored_bytes if row is not None else 0
     task = item.task
-    outcome = ScanOutcome(task.scan_id, task.source, status, "", item.source_bytes, stored_bytes)
+    outcome = ScanOutcome(task.scan_id, task.source, status, task.note, item.source_bytes, stored_bytes)
     return Result(task, outcome, row)
 
 

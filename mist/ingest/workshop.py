@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 from mist.ingest.child import Child, ChildDied
 from mist.ingest.limits import Limits
 from mist.ingest.memory_gate import MemoryGate
-from mist.ingest.worker import Job, Result, expected_bytes, refused
+from mist.ingest.worker import Job, Result, expected_bytes, parts_of, refused
 
 _Result = TypeVar("_Result")
 
@@ -67,11 +67,11 @@ class Workshop:
         except ChildDied:
             if self._is_closed:
                 raise
-            return refused(
-                job,
+            reason = (
                 f"{job.tasks[0].source}: the process that decoded it died: a decoder crashed, ran out of memory, or "
-                f"took more than {self._limits.seconds:g} s; export it anew, or convert it with its own software",
+                f"took more than {self._limits.seconds:g} s; export it anew, or convert it with its own software"
             )
+            return [result for part in parts_of(job, reason) for result in self.do(part)] or refused(job, reason)
 
     def close(self) -> None:
         """End all processes; jobs that are being done raise `ChildDied`."""

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy.typing as npt
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.encaps import parse_basic_offsets, parse_fragments
+from pydicom.encaps import generate_frames, parse_basic_offsets, parse_fragments
 from pydicom.pixels.utils import pixel_array
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import transfer_syntax
 from mist.ingest.dicom_decoders import decode_frames, decoder_of
 from mist.ingest.dicom_header import DicomHeader, no_pixels
+from mist.ingest.dicom_streams import require_size
 from mist.ingest.dicom_tables import has_palette, palette_colours
 from mist.ingest.refusal import cause
 from mist.ingest.sample_type import to_voxels
@@ -56,14 +57,18 @@ def _decoded(dataset: FileDataset, frames: int) -> npt.NDArray[Any]:
     dataset.file_meta.TransferSyntaxUID = syntax
     decode = decoder_of(dataset, syntax)
     try:
-        _require_fragments(dataset, frames)
+        _require_sound_frames(dataset, frames)
         return pixel_array(dataset) if decode is None else decode_frames(dataset, decode, frames)
     except Exception as error:
         raise SourceRefused(f"its pixels cannot be decoded ({syntax.name}): {_cause(error)}") from error
 
 
-def _require_fragments(dataset: FileDataset, frames: int) -> None:
-    """Refuse encoded pixels in fewer pieces than frames (PS3.5 A.4), before a decoder takes one frame for several."""
+def _require_sound_frames(dataset: FileDataset, frames: int) -> None:
+    """Refuse encoded pixels before a decoder is misled by them.
+
+    In fewer pieces than frames (PS3.5 A.4), one frame would be taken for several; of another size than the header says,
+    they may ask for any memory and time.
+    """
     if "PixelData" not in dataset or not dataset["PixelData"].is_undefined_length:
         return
     stream = BytesIO(dataset.PixelData)
@@ -71,6 +76,8 @@ def _require_fragments(dataset: FileDataset, frames: int) -> None:
     pieces, _ = parse_fragments(stream)
     if pieces < frames:
         raise SourceRefused(f"the header says {frames} frames, and there are only {pieces}; export the file anew")
+    for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
+        require_size(frame, int(dataset.Rows), int(dataset.Columns))
 
 
 def _cause(error: Exception) -> str:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from itertools import accumulate, product
 
 import numpy as np
 
@@ -116,8 +116,7 @@ class BlockLayout:
 
     def numbers(self, level: int) -> range:
         """The numbers of the blocks stored for `level`."""
-        first = sum(self._count(coarser) for coarser in range(level + 1, self.pyramid.coarsest + 1))
-        return range(first, first + self._count(level))
+        return _numbers(self)[level]
 
     def level_values(self, level: int) -> int:
         """How many coefficients the blocks stored for `level` hold, their padding included."""
@@ -127,10 +126,6 @@ class BlockLayout:
     def count(self) -> int:
         """The number of blocks of all levels."""
         return self.numbers(0).stop
-
-    def _count(self, level: int) -> int:
-        grids = (self.grid(level, band) for band in self.bands(level))
-        return self.planes * sum(z * y * x for z, y, x in grids)
 
     def grid(self, level: int, band: str) -> Triple:
         """How many blocks `band` of `level` has along (z, y, x); 0 where the band is empty."""
@@ -178,6 +173,14 @@ def _even_part(length: int, longest: int) -> int:
     """The length of blocks, a multiple of 4 at most `longest`, that cuts `length` into as few alike parts as can be."""
     parts = max(1, -(-length // longest))
     return max(1, length) if parts == 1 else min(longest, -(-length // (4 * parts)) * 4)
+
+
+@lru_cache(maxsize=256)
+def _numbers(layout: BlockLayout) -> tuple[range, ...]:
+    """The numbers of the blocks of each level, level 0 first."""
+    grids = ([layout.grid(level, band) for band in layout.bands(level)] for level in layout.levels)
+    *firsts, end = accumulate((layout.planes * sum(map(math.prod, of_level)) for of_level in grids), initial=0)
+    return tuple(range(first, stop) for first, stop in zip(firsts, (*firsts[1:], end), strict=True))[::-1]
 
 
 @lru_cache(maxsize=256)

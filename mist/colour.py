@@ -6,8 +6,11 @@ colours. The reversible component transform of JPEG 2000 (ITU-T T.800 G.2).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from enum import StrEnum
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -43,29 +46,41 @@ def colour_range(colour: Colour, low: int, high: int) -> tuple[int, int]:
 
 def stored(planes: Planes, colour: Colour) -> Planes:
     """The planes to be stored for those of channels."""
-    return _to_differences(planes) if colour is Colour.REVERSIBLE else planes
+    return _mapped(_to_differences, planes) if colour is Colour.REVERSIBLE else planes
 
 
 def restored(planes: Planes, colour: Colour) -> Planes:
     """The inverse of `stored`."""
-    return _from_differences(planes) if colour is Colour.REVERSIBLE else planes
+    return _mapped(_from_differences, planes) if colour is Colour.REVERSIBLE else planes
 
 
-def _to_differences(planes: Planes) -> Planes:
-    red, green, blue = _channels(planes)
-    return _planes(red + 2 * green + blue >> 2, blue - green, red - green)
+def _mapped(act: Callable[[Planes, Planes], None], planes: Planes) -> Planes:
+    """What `act` makes of the channels of each frame."""
+    whole = np.ascontiguousarray(planes)
+    out = np.empty_like(whole)
+    voxels = math.prod(whole.shape[1:])
+    act(whole.reshape(-1, CHANNELS, voxels), out.reshape(-1, CHANNELS, voxels))
+    return out
 
 
-def _from_differences(planes: Planes) -> Planes:
-    brightness, blue_less, red_less = _channels(planes)
-    green = brightness - (blue_less + red_less >> 2)
-    return _planes(red_less + green, green, blue_less + green)
+@numba.njit(nogil=True, cache=True)
+def _to_differences(channels: Planes, planes: Planes) -> None:
+    """Fill `planes` from `channels`; both (frames, channels, voxels). Compiled: NumPy makes an array for each step."""
+    for frame in range(channels.shape[0]):
+        red, green, blue = channels[frame, 0], channels[frame, 1], channels[frame, 2]
+        for i in range(red.shape[0]):
+            planes[frame, 0, i] = red[i] + 2 * green[i] + blue[i] >> 2
+            planes[frame, 1, i] = blue[i] - green[i]
+            planes[frame, 2, i] = red[i] - green[i]
 
 
-def _channels(planes: Planes) -> tuple[Planes, Planes, Planes]:
-    return planes[0::CHANNELS], planes[1::CHANNELS], planes[2::CHANNELS]
-
-
-def _planes(*channels: Planes) -> Planes:
-    stacked = np.stack(channels, axis=1)
-    return stacked.reshape(-1, *stacked.shape[2:])
+@numba.njit(nogil=True, cache=True)
+def _from_differences(planes: Planes, channels: Planes) -> None:
+    """The inverse of `_to_differences`."""
+    for frame in range(planes.shape[0]):
+        brightness, blue_less, red_less = planes[frame, 0], planes[frame, 1], planes[frame, 2]
+        for i in range(brightness.shape[0]):
+            green = brightness[i] - (blue_less[i] + red_less[i] >> 2)
+            channels[frame, 0, i] = red_less[i] + green
+            channels[frame, 1, i] = green
+            channels[frame, 2, i] = blue_less[i] + green

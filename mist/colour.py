@@ -65,7 +65,7 @@ def _mapped(act: Callable[[Planes, Planes], None], planes: Planes) -> Planes:
 
 @numba.njit(nogil=True, cache=True)
 def _to_differences(channels: Planes, planes: Planes) -> None:
-    """Fill `planes` from `channels`; both (frames, channels, voxels). Compiled: NumPy makes an array for each step."""
+    """Fill `planes` from `channels`; both (frames, channels, voxels). NumPy would make an array for each step."""
     for frame in range(channels.shape[0]):
         red, green, blue = channels[frame, 0], channels[frame, 1], channels[frame, 2]
         for i in range(red.shape[0]):

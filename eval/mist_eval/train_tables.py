@@ -9,7 +9,7 @@ The sets that are shipped were made from the shared data: the train splits of cx
 (every 30th) and hippocampus (every 3rd, images and masks), every 2nd file of dicom_zoo, and the slices of
 ct_tilt_phantom one by one; and from the CT phantom of `mist_eval.phantoms`. They were made before blocks
 were cut evenly, colours were held as differences, and multiples of a step in units of it: the same command gives
-slightly other ones now.
+slightly other ones now, which save 0.05 % of images, cost 0.1 % of a CT, and so were not taken.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from mist_eval.rivals import encode_htj2k, fits
 from mist_eval.volumes import volumes_in
 from mist_storage.dataset import open_dataset
 from mist_storage.decoding_threads import stay_on_one_thread
+from mist_storage.keys import KEPT, SOURCE
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
@@ -66,6 +67,12 @@ def scale(
         for source in sources:
             rows += [_scale_row(source, name, options, runs) for name, options in ways.items()]
     say_table("Ingest", rows)
+
+
+@app.command()
+def size(sources: Annotated[list[Path], typer.Argument(metavar="FOLDER...")]) -> None:
+    """Bytes of source files beside those that are stored: voxels, what gives the files back, everything else."""
+    say_table("Bytes", [_size_row(source) for source in sources])
 
 
 @app.command()
@@ -168,6 +175,25 @@ def _speed_row(source: Path) -> Row:
 def _ingested(source: Path) -> None:
     with TemporaryDirectory() as folder:
         ingest([source], Path(folder, "dataset").as_uri(), workers=1)
+
+
+def _size_row(source: Path) -> Row:
+    with TemporaryDirectory() as folder:
+        outcomes = [each for each in ingest([source], Path(folder).as_uri()).outcomes if each.stored_bytes]
+        found = [(path.name, path.parts, path.stat().st_size) for path in Path(folder).rglob("*") if path.is_file()]
+    given, stored = sum(each.source_bytes for each in outcomes), sum(size for _, _, size in found)
+    kept = sum(size for name, _, size in found if name in (SOURCE, KEPT))
+    voxels = sum(size for _, parts, size in found if "c" in parts)
+    return {
+        "source": source.name,
+        "scans": len(outcomes),
+        "source bytes": given,
+        "stored": stored,
+        "voxels": voxels,
+        "to give files back": kept,
+        "else": stored - voxels - kept,
+        "stored / source": f"{stored / given:.3f}" if given else "",
+    }
 
 
 def _scale_row(source: Path, name: str, options: list[str], runs: int) -> Row:

@@ -86,7 +86,7 @@ def new_key(path: Path) -> None:
 
 def check(path: Path, key: Path) -> None:
     """Check that the report at `path` is the one that was signed, and say what it says."""
-    _say(check_report(path.read_text(encoding="utf-8"), Key.read(key)))
+    _say(check_report(path.read_text(encoding="utf-8", errors="replace"), Key.read(key)))
     say("the report is as it was signed")
 
 

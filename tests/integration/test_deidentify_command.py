@@ -100,3 +100,12 @@ def test_no_map_is_written_through_a_link(mist: Mist, tmp_path: Path, key: Path,
     error = mist("ingest", sources, tmp_path / "dataset", *options, "--deidentify-map", tmp_path / "map.csv").error
     assert "name the file itself" in error
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"report": 1, "report": {}, "signature": {"key": "", "value": ""}}', b"\xff", b"[" * 100000]
+)
+def test_what_no_ingest_can_have_written_is_no_report(mist: Mist, tmp_path: Path, key: Path, content: bytes) -> None:
+    (tmp_path / "report.json").write_bytes(content)
+    error = mist("check-report", tmp_path / "report.json", "--deidentify-key", key).error
+    assert "this is no report of a de-identification" in error

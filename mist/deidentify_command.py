@@ -43,7 +43,7 @@ def deidentification_of(profile: str | None, key: Path | None, *, accepts_burned
 
 
 def require_outside(dataset_url: str, files: dict[str, Path | None], settings: Deidentification | None) -> None:
-    """Refuse files that belong to de-identification where there is none, and those that would lie in the dataset.
+    """Refuse files that belong to de-identification where there is none, that would lie in the dataset, or are one.
 
     Parameters
     ----------
@@ -51,6 +51,7 @@ def require_outside(dataset_url: str, files: dict[str, Path | None], settings: D
         Files by the option that names them.
     """
     address = Address.parse(dataset_url)
+    taken: dict[Path, str] = {}
     for option, file in files.items():
         if file is None:
             continue
@@ -58,6 +59,8 @@ def require_outside(dataset_url: str, files: dict[str, Path | None], settings: D
             raise InvalidRequest(f"{option} goes with --deidentify PROFILE; give that too, or leave it out")
         if address.scheme == "file" and file.resolve().is_relative_to(address.path.resolve()):
             raise InvalidRequest(f"{option} names a file in the dataset, which others read; give a place outside of it")
+        if (other := taken.setdefault(file.resolve(), option)) != option:
+            raise InvalidRequest(f"{other} and {option} name one file, and one would overwrite the other; give two")
 
 
 def reported(report: IngestReport, settings: Deidentification, file: Path | None) -> dict[str, object]:
@@ -83,7 +86,7 @@ def new_key(path: Path) -> None:
 
 def check(path: Path, key: Path) -> None:
     """Check that the report at `path` is the one that was signed, and say what it says."""
-    _say(check_report(path.read_text(encoding="utf-8"), Key.read(key)))
+    _say(check_report(path.read_text(encoding="utf-8", errors="replace"), Key.read(key)))
     say("the report is as it was signed")
 
 

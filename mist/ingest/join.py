@@ -12,21 +12,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mist.errors import InvalidRequest
-from mist.ingest.discover import Discovery, discover_files, without_collisions
+from mist.ingest.dicom_header import read_header
+from mist.ingest.discover import Discovery, ReadHeader, discover_files, without_collisions
 from mist.ingest.labels import LabelRow
 from mist.ingest.source import Refusal, ScanTask
 from mist_storage.catalog_row import Label
 
 
-def join_labels(discovery: Discovery, rows: Sequence[LabelRow]) -> Discovery:
+def join_labels(discovery: Discovery, rows: Sequence[LabelRow], read: ReadHeader = read_header) -> Discovery:
     """`discovery` with labels and masks: a mask is one whether or not the sources hold it as well.
+
+    Parameters
+    ----------
+    read
+        What reads the header of a mask that `discovery` has left out: one outside the sources, or a copy.
 
     Raises
     ------
     InvalidRequest
         A row names a file that no source has, or two rows say different things of one scan.
     """
-    whole = _with_masks(discovery, rows)
+    whole = _with_masks(discovery, rows, read)
     scans = _Scans.of(whole)
     facts: dict[str, _Facts] = {}
     lost: dict[str, str] = {}
@@ -72,12 +78,12 @@ class _Scans:
         return self.ids.get(real)
 
 
-def _with_masks(discovery: Discovery, rows: Sequence[LabelRow]) -> Discovery:
+def _with_masks(discovery: Discovery, rows: Sequence[LabelRow], read: ReadHeader) -> Discovery:
     """`discovery` and the masks that `rows` name beyond it."""
     scans = _Scans.of(discovery)
     known = scans.ids.keys() | scans.refused
     more = [row.mask for row in rows if row.mask and os.path.realpath(row.mask.path) not in known]
-    masks = discover_files(more)
+    masks = discover_files(more, read)
     tasks, collisions = without_collisions([*discovery.tasks, *masks.tasks])
     return Discovery(
         tasks=tuple(tasks),

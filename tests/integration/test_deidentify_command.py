@@ -70,3 +70,42 @@ def test_labels_that_cannot_be_read_are_not_quoted(mist: Mist, tmp_path: Path, k
     error = mist("ingest", sources, tmp_path / "dataset", *options).error
     assert "without --deidentify says it" in error
     assert not PATTERN.search(error.encode())
+
+
+def test_a_mask_of_which_there_are_two_copies_is_called_by_a_clean_name(mist: Mist, tmp_path: Path, key: Path) -> None:
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    image(1).save_as(folder / "image.dcm")
+    mask = image(2)
+    mask.SeriesInstanceUID = "1.2.826.0.1.3680043.77.5"
+    mask.save_as(folder / "CNRY 1.dcm")
+    mask.save_as(folder / "CNRY 2.dcm")
+    (folder / "labels.csv").write_text("file,outline\nimage.dcm,CNRY 2.dcm\n")
+    options = ["--deidentify", "basic", "--deidentify-key", key, "--workers", 1, "--labels", folder / "labels.csv"]
+    done = mist("ingest", folder, tmp_path / "dataset", *options, "--dry-run", "--json")
+    assert not PATTERN.search(f"{done.output}{done.messages}".encode())
+
+
+@pytest.mark.parametrize("option", ["--deidentify-map", "--report"])
+def test_nothing_overwrites_the_key(mist: Mist, tmp_path: Path, key: Path, sources: Path, option: str) -> None:
+    secret = key.read_bytes()
+    options = ["--deidentify", "basic", "--deidentify-key", key, "--dry-run", option, key]
+    assert "would overwrite the other" in mist("ingest", sources, tmp_path / "dataset", *options).error
+    assert key.read_bytes() == secret
+
+
+def test_no_map_is_written_through_a_link(mist: Mist, tmp_path: Path, key: Path, sources: Path) -> None:
+    (tmp_path / "map.csv").symlink_to(tmp_path / "elsewhere")
+    options = ["--deidentify", "basic", "--deidentify-key", key, "--workers", 1, "--dry-run"]
+    error = mist("ingest", sources, tmp_path / "dataset", *options, "--deidentify-map", tmp_path / "map.csv").error
+    assert "name the file itself" in error
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"report": 1, "report": {}, "signature": {"key": "", "value": ""}}', b"\xff", b"[" * 100000]
+)
+def test_what_no_ingest_can_have_written_is_no_report(mist: Mist, tmp_path: Path, key: Path, content: bytes) -> None:
+    (tmp_path / "report.json").write_bytes(content)
+    error = mist("check-report", tmp_path / "report.json", "--deidentify-key", key).error
+    assert "this is no report of a de-identification" in error

@@ -14,6 +14,7 @@ from mist.ingest.deidentify.dicom_file import clean_file
 from mist.ingest.deidentify.key import Key
 from mist.ingest.deidentify.profile import Profile
 from mist.ingest.deidentify.table import TABLE, Action
+from mist.ingest.deidentify.values import shifted
 
 KEY = Key(b"k" * 32)
 
@@ -124,3 +125,34 @@ def test_overlays_in_unused_bits_go_and_pixels_stay() -> None:
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
     dataset.PixelData = (stored | 0x8000).tobytes()
     assert _cleaned(dataset).PixelData == stored.tobytes()
+
+
+@pytest.mark.parametrize(("keyword", "vr"), [("SmallestImagePixelValue", "US"), ("FrameAcquisitionDuration", "FD")])
+def test_text_in_place_of_a_binary_number_goes(keyword: str, vr: str) -> None:
+    dataset = _object()
+    dataset.add_new(keyword, vr, [0x4F44, 0x4A45, 0x484F, 0x4E4E] if vr == "US" else [1.0, 2.0])
+    assert keyword not in _cleaned(dataset)
+
+
+def test_a_number_that_is_a_time_only_by_its_digits_goes() -> None:
+    assert shifted("TM", b"0612345678", 1) is None
+    assert shifted("TM", b"061234.5678", 1) == b"061234.5678 "
+
+
+def test_bytes_behind_float_pixels_go() -> None:
+    dataset = _object(Rows=2, Columns=2, SamplesPerPixel=1, BitsAllocated=32, PhotometricInterpretation="MONOCHROME2")
+    samples = np.arange(4, dtype="<f4").tobytes()
+    dataset.FloatPixelData = samples + b"a name.."
+    assert _cleaned(dataset).FloatPixelData == samples
+
+
+def test_an_offset_table_beside_plain_pixels_goes() -> None:
+    dataset = _object(Rows=2, Columns=2, SamplesPerPixel=1, BitsAllocated=8, PhotometricInterpretation="MONOCHROME2")
+    dataset.PixelRepresentation, dataset.PixelData, dataset.ExtendedOffsetTable = 0, bytes(4), b"a name.."
+    assert "ExtendedOffsetTable" not in _cleaned(dataset)
+
+
+def test_pixels_in_an_item_of_a_sequence_go() -> None:
+    item = Dataset()
+    item.Rows, item.Columns, item.BitsAllocated, item.PixelData = 2, 2, 8, b"name"
+    assert "PixelData" not in _cleaned(_object(AnatomicRegionSequence=Sequence([item]))).AnatomicRegionSequence[0]

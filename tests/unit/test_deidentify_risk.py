@@ -3,7 +3,9 @@ from __future__ import annotations
 from io import BytesIO
 
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import DataElement, Dataset, dcmread
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
@@ -15,7 +17,7 @@ def _read(**values: object) -> Dataset:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset("", {}, bytes(128), meta)
     for keyword, value in ({"SOPClassUID": CTImageStorage, "Modality": "CT"} | values).items():
-        setattr(dataset, keyword, value)
+        dataset.add(DataElement(keyword, dictionary_VR(keyword), value, validation_mode=IGNORE))
     stream = BytesIO()
     dataset.save_as(stream)
     stream.seek(0)
@@ -26,6 +28,8 @@ def _read(**values: object) -> Dataset:
     "values",
     [
         {"BurnedInAnnotation": "YES"},
+        {"BurnedInAnnotation": "Yes"},
+        {"Modality": "us"},
         {"Modality": "US"},
         {"Modality": ""},
         {"SOPClassUID": SecondaryCaptureImageStorage},

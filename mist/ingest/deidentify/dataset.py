@@ -20,8 +20,18 @@ from mist.ingest.deidentify.counts import Tally
 from mist.ingest.deidentify.key import Key
 from mist.ingest.deidentify.profile import Option, Profile
 from mist.ingest.deidentify.safe_private import creator_tag, safe_vr
-from mist.ingest.deidentify.table import PALETTES, TABLE, Action, action_of, standard_vr
-from mist.ingest.deidentify.values import age_of_many, dummy, formed, has_form, is_well_known, padded, shifted, text_of
+from mist.ingest.deidentify.table import PALETTES, TABLE, Action, action_of, most_values, standard_vr
+from mist.ingest.deidentify.values import (
+    age_of_many,
+    dummy,
+    formed,
+    has_count,
+    has_form,
+    is_well_known,
+    padded,
+    shifted,
+    text_of,
+)
 
 _CODE_VALUE, _CODE_SCHEME, _CODE_MEANING = 0x00080100, 0x00080102, 0x00080104
 _CODE = frozenset({_CODE_VALUE, _CODE_SCHEME, _CODE_MEANING})
@@ -62,6 +72,8 @@ class _Cleaning:
     patient: str
     """Whose dataset it is; see `patient_of`."""
     is_little_endian: bool
+    is_top: bool = True
+    """Whether it is the object itself, whose pixels are the image; those in an item are of something else."""
 
     def result(self) -> Dataset:
         clean = Dataset()
@@ -97,6 +109,8 @@ class _Cleaning:
         value = _stored(self.source, tag)
         if vr.startswith("O"):
             return (Action.KEEP, value) if self._belongs(tag) else (Action.REMOVE, None)
+        if not has_count(vr, value, most_values(tag)):
+            return Action.REMOVE, None
         if not has_form(vr, value):
             return (Action.DUMMY, formed(vr, value)) if vr in ("CS", "LO", "SH") else (Action.REMOVE, None)
         aged = age_of_many(value) if tag == _AGE else value
@@ -136,7 +150,9 @@ class _Cleaning:
         """Whether bytes stand where they have a meaning: pixels in an image, entries in a table, colours of indices."""
         if tag in PALETTES:
             return stored_text(self.source, _PHOTOMETRIC) == "PALETTE COLOR"
-        return (_LUT_DESCRIPTOR if tag == _LUT_DATA else _ROWS) in self.source
+        if tag == _LUT_DATA:
+            return _LUT_DESCRIPTOR in self.source
+        return self.is_top and _ROWS in self.source
 
     def _uids(self, value: bytes) -> bytes:
         uids = [part.strip(" \0") for part in text_of(value).split("\\")]
@@ -148,7 +164,7 @@ class _Cleaning:
         items = self.source[tag].value
         if action is Action.DUMMY:
             return Sequence([self._dummies(item) for item in items])
-        return Sequence([replace(self, source=item).result() for item in items])
+        return Sequence([replace(self, source=item, is_top=False).result() for item in items])
 
     def _dummies(self, item: Dataset) -> Dataset:
         """An item in which every value is a dummy."""
@@ -166,7 +182,7 @@ class _Cleaning:
         creator = creator_tag(tag)
         name = stored_text(self.source, creator)
         vr = safe_vr(tag, name, _file_vr(self.source, tag)) if Option.SAFE_PRIVATE in self.profile.options else None
-        if vr is not None and has_form(vr, _stored(self.source, tag)):
+        if vr is not None and has_form(vr, value := _stored(self.source, tag)) and has_count(vr, value, None):
             yield self._raw(creator, "LO", padded(name))
             yield self._raw(tag, vr, _stored(self.source, tag))
         else:

@@ -20,6 +20,8 @@ from mist.ingest.deidentify.marked_codestream import without_texts
 
 _PIXELS = 0x7FE00010
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
+_FLOATS = {0x7FE00008: 4, 0x7FE00009: 8}
+"""Bytes of a sample of Float and of Double Float Pixel Data (PS3.3 C.7.6.24, C.7.6.25)."""
 _JPEGS = "1.2.840.10008.1.2.4."
 """Root of the transfer syntaxes of the JPEG family (PS3.5 A.4.1 to A.4.9)."""
 
@@ -38,21 +40,26 @@ class _Form:
 
     @classmethod
     def of(cls, dataset: Dataset) -> _Form:
-        frames, colours = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
-        if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
-            colours = 2  # two brightnesses share their differences
-        samples = frames * int(dataset.Rows) * int(dataset.Columns) * colours
         allocated = int(dataset.BitsAllocated)
         is_signed = bool(dataset.get("PixelRepresentation"))
-        return cls(samples, allocated, int(dataset.get("BitsStored") or allocated), is_signed)
+        return cls(_samples(dataset), allocated, int(dataset.get("BitsStored") or allocated), is_signed)
 
     @property
     def bytes(self) -> int:
         return (self.samples * self.allocated + 7) // 8
 
 
+def _samples(dataset: Dataset) -> int:
+    """How many samples all frames have."""
+    frames, colours = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
+    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
+        colours = 2  # two brightnesses share their differences
+    return frames * int(dataset.Rows) * int(dataset.Columns) * colours
+
+
 def clean_pixels(dataset: Dataset, syntax: UID, *, is_little_endian: bool) -> None:
     """Take from the Pixel Data of a clean `dataset` what is no pixel."""
+    _clean_floats(dataset)
     if _PIXELS not in dataset:
         return
     element = dataset.get_item(_PIXELS)
@@ -62,6 +69,7 @@ def clean_pixels(dataset: Dataset, syntax: UID, *, is_little_endian: bool) -> No
         if syntax.startswith(_JPEGS):
             _clean_frames(dataset, element)
         return
+    _drop_offset_tables(dataset)
     value = _native(element.value, _Form.of(dataset), "<" if is_little_endian else ">")
     dataset[Tag(_PIXELS)] = element._replace(value=value, length=len(value))
 
@@ -86,5 +94,21 @@ def _clean_frames(dataset: Dataset, element: RawDataElement) -> None:
         return
     value = encapsulate(clean)
     dataset[Tag(_PIXELS)] = element._replace(value=value)
-    for tag in _OFFSET_TABLES:  # which say where frames began before
+    _drop_offset_tables(dataset)
+
+
+def _clean_floats(dataset: Dataset) -> None:
+    """Floats without what follows the last one; none of them beside Pixel Data, of which an image has one kind."""
+    for tag, sample_bytes in _FLOATS.items():
+        element = dataset.get_item(tag)
+        if isinstance(element, RawDataElement):
+            value = (element.value or b"")[: _samples(dataset) * sample_bytes]
+            dataset[Tag(tag)] = element._replace(value=value, length=len(value))
+        if _PIXELS in dataset:
+            dataset.pop(tag, None)
+
+
+def _drop_offset_tables(dataset: Dataset) -> None:
+    """Without frames that are encoded, or with others than before, they say nothing that is true."""
+    for tag in _OFFSET_TABLES:
         dataset.pop(tag, None)

@@ -34,7 +34,7 @@ def discover_privately(
     discovery = discover_files(unique.values(), deidentification.header)
     if not (discovery.tasks or discovery.refusals):
         raise InvalidRequest("the sources hold no images, only files that are none")
-    return discovery if labels is None else join_labels(discovery, rows)
+    return discovery if labels is None else join_labels(discovery, rows, deidentification.header)
 
 
 def _below(source: str | Path, number: int) -> list[FoundFile]:

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 _JPEG_START, _JPEG_END, _SCAN = 0xD8, 0xD9, 0xDA
 _COMMENT = 0xFE
 _APPLICATION = range(0xE0, 0xF0)
+_RESERVED = frozenset({*range(0xF0, 0xF7), *range(0xF9, 0xFE)})
+"""Extensions that no decoder of these transfer syntaxes knows (ISO 10918-1 B.1); F7 and F8 are those of JPEG-LS."""
 
 _JPEG_2000_START = b"\xff\x4f\xff\x51"
-_JPEG_2000_COMMENT, _TILE_PART = 0xFF64, 0xFF90
+_JPEG_2000_COMMENT, _TILE_PART, _DATA, _JPEG_2000_END = 0xFF64, 0xFF90, 0xFF93, 0xFFD9
 _JP2_START = b"\0\0\0\x0cjP  \r\n\x87\n"
 
 _AFTER_SCAN = re.compile(rb"\xff+[\x80-\xcf\xd8-\xfe]")
@@ -80,6 +82,8 @@ def _scan_end(data: bytes, at: int) -> int:
 
 def _jpeg_segment(mark: int, segment: bytes) -> bytes:
     """A segment, or nothing where it may hold a text."""
+    if mark in _RESERVED:
+        return b""
     if mark not in _APPLICATION and mark != _COMMENT:
         return segment
     content = segment[4:]
@@ -97,7 +101,7 @@ def _application(mark: int, content: bytes) -> bytes:
 
 
 def _jpeg_2000_parts(data: bytes) -> Iterator[bytes]:
-    """The main header without comments, and all that follows it."""
+    """The main header without comments, and the tile parts to the end of the image."""
     yield data[:2]
     at = 2
     while (mark := int.from_bytes(data[at : at + 2])) != _TILE_PART:
@@ -105,7 +109,31 @@ def _jpeg_2000_parts(data: bytes) -> Iterator[bytes]:
         if mark != _JPEG_2000_COMMENT:
             yield data[at:end]
         at = end
-    yield data[at:]
+    while int.from_bytes(data[at : at + 2]) == _TILE_PART:
+        end = _tile_part_end(data, at)
+        yield _without_comments(data[at:end])
+        at = end
+    yield _JPEG_2000_END.to_bytes(2)
+
+
+def _tile_part_end(data: bytes, at: int) -> int:
+    """Where the tile part at `at` ends, by its Psot (ISO 15444-1 A.4.2); 0 says that it is the last."""
+    length = int.from_bytes(data[at + 6 : at + 10])
+    end = at + length if length else data.rindex(_JPEG_2000_END.to_bytes(2))
+    if end < at + 14 or end > len(data):
+        raise ValueError("a tile part is longer than the data")
+    return end
+
+
+def _without_comments(part: bytes) -> bytes:
+    """A tile part whose comments are blank: other headers may say how long it is, so that its length stays."""
+    clean, at = bytearray(part), 0
+    while int.from_bytes(part[at : at + 2]) != _DATA:
+        end = _segment_end(part, at)
+        if int.from_bytes(part[at : at + 2]) == _JPEG_2000_COMMENT:
+            clean[at + 6 : end] = bytes(max(0, end - at - 6))
+        at = end
+    return bytes(clean)
 
 
 def _contiguous(data: bytes) -> bytes:

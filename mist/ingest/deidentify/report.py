@@ -69,11 +69,11 @@ def check_report(text: str, key: Key) -> Mapping[str, object]:
         It is no report, was signed by another key, or was changed since.
     """
     try:
-        whole = json.loads(text)
+        whole = json.loads(text, object_pairs_hook=_distinct)
         said, signature = whole["report"], whole["signature"]
         value, signer = str(signature["value"]), signature["key"]
         expected = _sign(said, key)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InvalidRequest("this is no report of a de-identification: give the file that --report wrote") from None
     if signer != key.name:
         raise InvalidRequest(f"the report was signed by key {signer!r}, and this is key {key.name!r}; give that key")
@@ -89,6 +89,14 @@ def elements_by_action(elements: Sequence[Mapping[str, object]]) -> dict[str, in
     found: dict[str, int] = {}
     for element in elements:
         found[str(element["action"])] = found.get(str(element["action"]), 0) + int(str(element["count"]))
+    return found
+
+
+def _distinct(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON, unless a name stands in it twice: a reader might see one value, the signature another."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
     return found
 
 

@@ -54,12 +54,12 @@ class BurnedInRisk(SourceRefused):
 
 def burned_in_risk(dataset: Dataset) -> str:
     """Why the pixels of an object may show text about the patient; empty where nothing says so."""
-    said = stored_text(dataset, _BURNED_IN)
+    said = stored_text(dataset, _BURNED_IN).upper()
     if said == "YES":
         return "its header says that text is burned into the pixels"
     if said == "NO":
         return ""
-    modality = stored_text(dataset, _MODALITY)
+    modality = stored_text(dataset, _MODALITY).upper()
     name = UID(stored_text(dataset, _SOP_CLASS), validation_mode=IGNORE).name
     is_picture = (
         modality in _TEXT_MODALITIES

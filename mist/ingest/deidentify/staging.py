@@ -94,10 +94,12 @@ def write_private(path: Path, text: str) -> None:
     Raises
     ------
     InvalidRequest
-        It cannot be written.
+        It cannot be written, or is a link, which may lead to where others read.
     """
+    if path.is_symlink():
+        raise InvalidRequest(f"{path} is a link, and may lead to where others read; name the file itself")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         os.fchmod(handle, 0o600)  # also where the file was there before
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
             stream.write(text)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_selector
-from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_has_tag, dictionary_VM, dictionary_VR, tag_for_keyword
 
 from mist.ingest.deidentify.profile import Option, Profile
 
@@ -152,6 +152,12 @@ def standard_vr(tag: int, vr: str | None) -> str | None:
     if vr is None or vr == "UN" or " or " in vr:  # UN: written by something that did not know the element (PS3.5 6.2.2)
         return next((one for one in possible if one in _BULK_VRS), possible[0])
     return vr if vr in possible else None
+
+
+def most_values(tag: int) -> int | None:
+    """How many values a standard element has at the most; None where the standard sets no limit."""
+    last = dictionary_VM(tag).split(" or ")[-1].split("-")[-1]
+    return int(last) if last.isdigit() else None
 
 
 def action_of(tag: int, vr: str | None, profile: Profile) -> Action:

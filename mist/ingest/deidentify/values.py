@@ -48,7 +48,7 @@ _DATE = re.compile(r"(\d{4})(\.?)(\d\d)\2(\d\d)")
 """A date, or one as ACR-NEMA wrote it."""
 
 _DATE_TIME = re.compile(r"(\d{8})((\d\d){0,3}(\.\d{1,6})?([+-]\d{4})?)")
-_TIME = re.compile(r"[0-9.:]{2,14}")
+_TIME = re.compile(r"\d\d(:?\d\d(:?\d\d(\.\d{1,6})?)?)?")
 
 
 def text_of(value: bytes | None) -> str:
@@ -57,11 +57,17 @@ def text_of(value: bytes | None) -> str:
 
 
 def has_form(vr: str, value: bytes) -> bool:
-    """Whether a stored value is what its VR allows; numbers in binary always are."""
+    """Whether a stored value is what its VR allows; of numbers in binary see `has_count`."""
     form = _FORMS.get(vr)
     if form is not None:
         return all(form.fullmatch(part) for part in text_of(value).split("\\"))
     return vr in _NUMBER_BYTES or _TEXT.fullmatch(text_of(value)) is not None
+
+
+def has_count(vr: str, value: bytes, most: int | None) -> bool:
+    """Whether a stored value that is numbers in binary is whole ones, and no more than `most`; None: any number."""
+    size = _NUMBER_BYTES.get(vr)
+    return size is None or (len(value) % size == 0 and (most is None or len(value) <= most * size))
 
 
 def formed(vr: str, value: bytes) -> bytes:

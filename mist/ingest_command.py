@@ -5,8 +5,13 @@ The rule is that of `mist.command`: parse, call one part, print.
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -70,7 +75,7 @@ def ingest(
     if create_bucket and not dry_run:
         _make_bucket(dataset_url)
     announced_warm_up(to_encode=True)  # here, so that not every worker does it
-    with progress("ingest") as advance:
+    with _ended_tidily(), progress("ingest") as advance:
         done = run_ingest(
             sources,
             dataset_url,
@@ -94,6 +99,21 @@ def ingest(
         note_published_version(dataset_url)
     if not done.ok:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _ended_tidily() -> Iterator[None]:
+    """Whoever tells the process to end, as batch systems do, ends it as Ctrl-C does: nothing temporary stays."""
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _make_bucket(dataset_url: str) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import stat
+import subprocess
 from pathlib import Path
 
 import pydicom
@@ -9,7 +12,7 @@ import pytest
 
 from mist.ingest.deidentify.key import make_key
 from tests.canaries import PATTERN, burned_in, image
-from tests.command_line import Mist
+from tests.command_line import COMMAND, Mist
 
 
 @pytest.fixture
@@ -109,3 +112,20 @@ def test_what_no_ingest_can_have_written_is_no_report(mist: Mist, tmp_path: Path
     (tmp_path / "report.json").write_bytes(content)
     error = mist("check-report", tmp_path / "report.json", "--deidentify-key", key).error
     assert "this is no report of a de-identification" in error
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_run_that_is_told_to_end_leaves_no_names_of_files_behind(
+    tmp_path: Path, key: Path, sources: Path, number: signal.Signals
+) -> None:
+    for place in range(40):
+        image(place).save_as(sources / f"{place}.dcm")
+    (tmp_path / "temporary").mkdir()
+    options = ["--deidentify", "basic", "--deidentify-key", str(key)]
+    command = [*COMMAND, "ingest", str(sources), str(tmp_path / "dataset"), *options]
+    run = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(tmp_path / "temporary")}, stderr=subprocess.DEVNULL)
+    while not list((tmp_path / "temporary").glob("mist-deidentify-*")):
+        assert run.poll() is None
+    run.send_signal(number)
+    assert run.wait(60) != 0
+    assert not list((tmp_path / "temporary").iterdir())

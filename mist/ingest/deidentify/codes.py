@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import re
 
+_UNIT = (
+    r"(?:[EGMTcdfhkmnpu]?(?:A|Bq|Cel|Ci|Gy|Hz|J|K|L|N|Pa|Sv|T|V|W|a|d|deg|eV|g|h|l|m|m\[Hg\]|min|mo|mol|rad|s|wk)-?\d?"
+    r"|\d{1,3}|10[*^]-?\d{1,2}|%|\[hnsf'U\]|\{(?:counts?|pixels?|ratio)\})"
+)
+"""A unit of UCUM that images are measured in, with prefix and exponent: any word would do for more than units."""
+
 _FORMS = {
     "DCM": r"\d{5,6}",
     "FMA": r"\d{1,7}",
@@ -20,7 +26,7 @@ _FORMS = {
     "SCT": r"\d{6,18}",
     "SNM3": r"[A-Z]-[0-9A-F]{4,5}",
     "SRT": r"[A-Z]-[0-9A-F]{4,5}",
-    "UCUM": r"[-A-Za-z0-9%./*\[\]{}']{1,16}",
+    "UCUM": rf"(?:\{{SUV[a-z]{{2,5}}\}})?/?{_UNIT}(?:[./]{_UNIT}){{0,4}}",
     "UMLS": r"C\d{7}",
     "99SDM": r"[A-Z]-[0-9A-F]{4,5}",
 }

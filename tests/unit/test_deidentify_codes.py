@@ -4,7 +4,6 @@ import pytest
 
 from mist.ingest.deidentify.codes import is_public_code
 
-
 UNITS = """
 1 % mm mm2/s um2/s cm3 ml Bq/ml kBq/ml g/ml {SUVbw}g/ml [hnsf'U] {ratio} 10*-6.mm2/s mGy.cm mGy mSv uA.s kV mA ms s
 min deg mT/m Hz /min keV {counts}/s kg/m2 ml/min/g mm[Hg] 100 eV

@@ -24,10 +24,11 @@ from distributed.comm.core import CommClosedError
 
 from mist.errors import ClusterUnavailable
 from mist.ingest.cluster_check import Surroundings, fault, looking
+from mist.ingest.job import Job, Result
 from mist.ingest.limits import Limits
 from mist.ingest.memory_gate import usual_memory
 from mist.ingest.processes import JOBS_AHEAD, USUAL, in_turn
-from mist.ingest.worker import Job, Result, do_job
+from mist.ingest.worker import do_job
 from mist.ingest.workshop import Workshop
 from mist_storage.store import Address
 

@@ -12,9 +12,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import islice
 
+from mist.ingest.job import Job, Result
 from mist.ingest.limits import Limits
 from mist.ingest.memory_gate import usual_memory
-from mist.ingest.worker import Job, Result, do_job, expected_bytes
+from mist.ingest.worker import do_job, expected_bytes
 from mist.ingest.workshop import Workshop
 
 Submit = Callable[[Job], Future[list[Result]]]

@@ -6,30 +6,29 @@ the dataset has already is not decoded again, and nothing is committed where not
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace as replaced
 from itertools import chain
 from pathlib import Path
 
-from mist.errors import DatasetNotFound, InvalidRequest
+from mist.errors import InvalidRequest
 from mist.ingest.deidentify.counts import Findings
 from mist.ingest.deidentify.discovery import discover_privately
 from mist.ingest.deidentify.file import Deidentification
 from mist.ingest.deidentify.staging import Staging, write_private
 from mist.ingest.discover import Discovery, discover
+from mist.ingest.job import Job, Result
 from mist.ingest.join import join_labels
+from mist.ingest.known_scans import as_stored, existing_rows, relabelled, with_known
 from mist.ingest.labels import read_labels
 from mist.ingest.processes import do_jobs
 from mist.ingest.report import IngestReport, OnProgress, Progress, ScanOutcome, ScanStatus
 from mist.ingest.segmentations import settled
 from mist.ingest.source import Refusal, ScanTask, named
-from mist.ingest.worker import Job, Result
 from mist_storage.catalog import commit_rows as commit
-from mist_storage.catalog_row import CatalogRow, Label
-from mist_storage.dataset import open_dataset, split_version
+from mist_storage.catalog_row import CatalogRow
+from mist_storage.dataset import split_version
 from mist_storage.delta_table import WRITABLE_SCHEMES
 from mist_storage.store import Address
 
@@ -98,17 +97,17 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     _require_usable(dataset_url, workers, scheduler)
     _require_private(deidentification, scheduler)
     with _discovered(sources, labels, deidentification, private_map) as (discovery, scratch):
-        rows = _existing_rows(dataset_url, discovery.tasks)
-        told = discovery.tasks if labels is not None else [_as_stored(task, rows) for task in discovery.tasks]
+        rows = existing_rows(dataset_url, discovery.tasks)
+        told = discovery.tasks if labels is not None else [as_stored(task, rows) for task in discovery.tasks]
         tasks = settled(told, asks_anew=replace and labels is None)
         pattern = Job(dataset_url, (), {}, replace, dry_run, deidentification=deidentification, scratch=scratch)
-        jobs = [_job(bundle, rows, pattern) for bundle in bundles(tasks)]
+        jobs = [with_known(bundle, rows, pattern) for bundle in bundles(tasks)]
         if scheduler is not None:
             results = _on_cluster(scheduler, jobs, memory_bytes)
         else:
             results = do_jobs(jobs, workers, memory_bytes=memory_bytes)
         findings: list[Findings] = []
-        current = ([_relabelled(_noted(result, findings), rows) for result in bundle] for bundle in results)
+        current = ([relabelled(_noted(result, findings), rows) for result in bundle] for bundle in results)
         stored = _committed(current, None if dry_run else dataset_url, commit_rows)
         return _reported(discovery, stored, findings, len(tasks), on_progress)
 
@@ -203,45 +202,6 @@ def _file_on_the_way_to(folder: Path) -> Path | None:
     return None if there is None or there.is_dir() else there
 
 
-def _existing_rows(dataset_url: str, tasks: Iterable[ScanTask]) -> dict[str, CatalogRow]:
-    """The rows that the dataset has for `tasks` and for the scans whose masks they are, by scan id."""
-    try:
-        catalog = open_dataset(dataset_url).catalog
-    except DatasetNotFound:
-        return {}
-    rows = {task.scan_id: catalog.row(task.scan_id) for task in tasks if task.scan_id in catalog}
-    images = {row.mask_of for row in rows.values() if row.mask_of is not None and row.mask_of in catalog}
-    return rows | {scan_id: catalog.row(scan_id) for scan_id in images}
-
-
-def _as_stored(task: ScanTask, rows: Mapping[str, CatalogRow]) -> ScanTask:
-    """`task` with the labels and masks that the dataset has for it."""
-    row = rows.get(task.scan_id)
-    if row is None:
-        return task
-    is_mask = task.is_mask or row.mask_of is not None
-    return replaced(task, is_mask=is_mask, mask=row.mask, mask_of=row.mask_of, labels=row.labels)
-
-
-def _job(tasks: tuple[ScanTask, ...], rows: Mapping[str, CatalogRow], pattern: Job) -> Job:
-    own = [rows[task.scan_id] for task in tasks if task.scan_id in rows]
-    images = [rows[row.mask_of] for row in own if row.mask_of in rows and row.mask_of is not None]
-    known = {row.scan_id: row.source_sha256 for row in (*own, *images)}
-    return replaced(pattern, tasks=tasks, known=known)
-
-
-def _relabelled(result: Result, rows: Mapping[str, CatalogRow]) -> Result:
-    """`result` with a new row where the dataset has the scan but other labels."""
-    if result.outcome.status is not ScanStatus.UNCHANGED:
-        return result
-    row, task = rows[result.task.scan_id], result.task
-    same = (row.mask, row.mask_of, _given(row.labels)) == (task.mask, task.mask_of, _given(task.labels))
-    if same:
-        return result
-    new = replaced(row, mask=task.mask, mask_of=task.mask_of, labels=task.labels)
-    return Result(task, replaced(result.outcome, status=ScanStatus.RELABELLED), new)
-
-
 def _committed(results: Iterable[Sequence[Result]], dataset_url: str | None, commit_rows: int) -> Iterator[ScanOutcome]:
     """The outcomes of `results`, whose rows are committed by and by; nowhere without a dataset."""
     pending: list[CatalogRow] = []
@@ -255,12 +215,6 @@ def _committed(results: Iterable[Sequence[Result]], dataset_url: str | None, com
         yield from (result.outcome for result in bundle)
     if dataset_url is not None and pending:
         commit(dataset_url, pending)
-
-
-def _given(labels: Mapping[str, Label]) -> dict[str, Label]:
-    """The labels that have a value, such that equal labels compare equal: NaN does not."""
-    given = {name: value for name, value in labels.items() if value is not None}
-    return {name: "NaN" if isinstance(value, float) and math.isnan(value) else value for name, value in given.items()}
 
 
 def _outcome(refusal: Refusal) -> ScanOutcome:

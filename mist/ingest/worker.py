@@ -6,16 +6,14 @@ it returns becomes visible only when its rows are committed. Nothing of a job is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from mist.errors import SourceRefused
 from mist.ingest.deidentify.copies import cleaned, refused_findings
-from mist.ingest.deidentify.counts import Findings
-from mist.ingest.deidentify.file import Deidentification
 from mist.ingest.deidentify.risk import BurnedInRisk
 from mist.ingest.expected_memory import PROCESS_BYTES, expected_memory
+from mist.ingest.job import Job, Result, refused
 from mist.ingest.keep import keep_files
 from mist.ingest.limits import Limits, limited
 from mist.ingest.load import load_scan, load_segmentation
@@ -27,69 +25,7 @@ from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET
 from mist_storage.catalog_row import CatalogRow
 from mist_storage.scan_writer import EncodingFailed, write_scan
 from mist_storage.store import Store, open_store
-from mist_storage.workspace import MEMORY, Files, Workspace
-
-SLABS_IN_MEMORY = 32
-"""What is looked at together of a scan that memory is too small for takes some six times its own size, decoded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to store.
-
-    Parameters
-    ----------
-    dataset_url
-        The dataset.
-    tasks
-        The scan, and its mask.
-    known
-        Of the scans that the dataset has already, and of those whose masks they are: the digest of the source, by
-        scan id.
-    replace
-        Whether a scan of other content gives way.
-    dry_run
-        Whether to do everything but the storing.
-    memory_bytes
-        How much memory there is, where it is known not to be enough: voxels then lie in files. None where it is.
-    deidentification
-        What is done to the files before anything else reads them; None where they are read as they are.
-    scratch
-        A private folder for what is made of the files then.
-    """
-
-    dataset_url: str
-    tasks: tuple[ScanTask, ...]
-    known: Mapping[str, str]
-    replace: bool = False
-    dry_run: bool = False
-    memory_bytes: int | None = None
-    deidentification: Deidentification | None = None
-    scratch: Path | None = None
-
-    @property
-    def workspace(self) -> Workspace:
-        """Where voxels lie while the job is done."""
-        return MEMORY if self.memory_bytes is None else Files(max(1, self.memory_bytes // SLABS_IN_MEMORY))
-
-    @property
-    def is_known(self) -> bool:
-        """Whether the dataset has all its scans already, so that nothing will be decoded."""
-        return not self.replace and all(task.scan_id in self.known and not task.segments for task in self.tasks)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one task of a job."""
-
-    task: ScanTask
-    """The task."""
-    outcome: ScanOutcome
-    """What to report."""
-    row: CatalogRow | None = None
-    """The row to commit, if it was stored."""
-    findings: Findings = field(default_factory=Findings)
-    """What de-identification found and did; the first result of a job has that of all its tasks."""
+from mist_storage.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,21 +96,6 @@ def _do_tasks(job: Job, limits: Limits | None) -> list[Result]:
         prepared.append(_prepare(task, job, limits, prepared[0] if task.segments else None))
     _require_alike([item.scan for item in prepared if item.scan is not None])
     return [_finish(item, job) for item in prepared]
-
-
-def refused(job: Job, reason: str) -> list[Result]:
-    """The results of a job of which nothing is stored."""
-    return [
-        Result(task, ScanOutcome(task.scan_id, task.source, ScanStatus.REFUSED, _reason(task, job, reason)))
-        for task in job.tasks
-    ]
-
-
-def _reason(task: ScanTask, job: Job, reason: str) -> str:
-    """`reason`, led by the scan's own name where the fault may be that of the other scan of the job."""
-    is_own = len(job.tasks) == 1 or reason.startswith(task.source)
-    own = reason if is_own else f"{task.source}, with its pair: {reason}"
-    return f"{own}; {task.note}" if task.note else own
 
 
 def _prepare(task: ScanTask, job: Job, limits: Limits | None, image: _Prepared | None) -> _Prepared:

@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Self, TypeVar
 
 from mist.ingest.child import Child, ChildDied
+from mist.ingest.job import Job, Result, refused
 from mist.ingest.limits import Limits
 from mist.ingest.memory_gate import MemoryGate
-from mist.ingest.worker import Job, Result, expected_bytes, parts_of, refused
+from mist.ingest.worker import expected_bytes, parts_of
 
 _Result = TypeVar("_Result")
 

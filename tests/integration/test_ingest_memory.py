@@ -27,7 +27,8 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from mist.ingest.discover import discover
-from mist.ingest.worker import Job, do_job
+from mist.ingest.job import Job
+from mist.ingest.worker import do_job
 from mist_storage.catalog import commit_rows
 from mist_storage.decoding_threads import stay_on_one_thread
 

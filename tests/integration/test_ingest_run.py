@@ -18,6 +18,7 @@ from mist.ingest.deidentify.file import Deidentification
 from mist.ingest.deidentify.key import Key
 from mist.ingest.deidentify.profile import Profile
 from mist.ingest.discover import discover
+from mist.ingest.job import Job, Result
 from mist.ingest.limits import Limits, limited
 from mist.ingest.load import load_scan
 from mist.ingest.processes import do_jobs
@@ -25,7 +26,7 @@ from mist.ingest.refusal import refusing
 from mist.ingest.report import Progress, ScanStatus
 from mist.ingest.run import ingest
 from mist.ingest.source import ScanTask, SourceFile, SourceScan
-from mist.ingest.worker import Job, Result, do_job
+from mist.ingest.worker import do_job
 from mist.request import Request
 from mist_storage.dataset import Dataset, open_dataset
 from mist_storage.verify import verify_scan

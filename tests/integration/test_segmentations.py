@@ -14,10 +14,11 @@ import mist_client
 from mist.delivery.source_files import give_back
 from mist.ingest.deidentify.key import make_key
 from mist.ingest.discover import discover
+from mist.ingest.job import Job, Result
 from mist.ingest.limits import Limits
 from mist.ingest.report import IngestReport, ScanOutcome
 from mist.ingest.run import bundles, ingest
-from mist.ingest.worker import Job, Result, do_job
+from mist.ingest.worker import do_job
 from mist.ingest.workshop import Workshop
 from mist_storage.dataset import open_dataset
 from tests.command_line import Mist

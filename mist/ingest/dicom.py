@@ -15,6 +15,7 @@ from pydicom import Dataset
 
 from mist.errors import SourceRefused
 from mist.geometry import Geometry
+from mist.ingest.dicom_body import plain_pixels
 from mist.ingest.dicom_dataset import read_dataset, text
 from mist.ingest.dicom_geometry import cine_geometry, frame_stack, image_geometry, pixel_spacing_mm, stack_geometry
 from mist.ingest.dicom_header import DicomHeader, header_of, require_one_format
@@ -24,7 +25,7 @@ from mist.ingest.dicom_series import stack_headers
 from mist.ingest.dicom_tables import modality_values
 from mist.ingest.dicom_values import alike, display_of, rescales_of
 from mist.ingest.refusal import refusing
-from mist.ingest.source import DecodedSource
+from mist.ingest.source import DecodedSource, PlainPixels
 from mist.volume import Rescale, Volume, Voxels
 from mist_storage.workspace import MEMORY, Workspace
 
@@ -57,7 +58,7 @@ def _read_stack(paths: Sequence[Path], workspace: Workspace) -> DecodedSource:
     """The volume in several files, one slice each, of which one at a time is in memory beside it."""
     first = _read_slice(paths[0])
     voxels = workspace.room((len(paths), *first.pixels.shape), first.pixels.dtype)
-    headers, rescales = [], []
+    headers, rescales, plain = [], [], []
     for place, path in enumerate(paths):
         one = _read_slice(path) if place else first
         require_one_format([first.header, one.header])
@@ -65,13 +66,15 @@ def _read_stack(paths: Sequence[Path], workspace: Workspace) -> DecodedSource:
         voxels[place] = one.pixels
         headers.append(one.header)
         rescales.append(one.rescales[0])
+        plain.append(one.plain)
     stack, spacing_mm = stack_headers(headers)
     if stack.order != tuple(range(len(paths))):  # which is how their task has them
         voxels = voxels[list(stack.order)]
     voxels, rescale = alike(voxels, [rescales[place] for place in stack.order], workspace)
     axes = "zyxc" if voxels.ndim == 4 else "zyx"
     lowest = first.dataset if stack.order[0] == 0 else read_dataset(paths[stack.order[0]])
-    return _described(Volume(voxels, axes, stack_geometry(stack, spacing_mm), rescale), lowest, stack.order)
+    volume = Volume(voxels, axes, stack_geometry(stack, spacing_mm), rescale)
+    return _described(volume, lowest, stack.order, plain)
 
 
 def _read_slice(path: Path) -> _File:
@@ -96,7 +99,7 @@ def _read_object(path: Path) -> DecodedSource:
         pixels, rescale = alike(one.pixels, one.rescales)
     colour = "c" if pixels.ndim > len(axes) else ""
     ordered = pixels[list(order)] if order else pixels
-    return _described(Volume(ordered, axes + colour, geometry, rescale), one.dataset, order)
+    return _described(Volume(ordered, axes + colour, geometry, rescale), one.dataset, order, [one.plain])
 
 
 def _framed(dataset: Dataset, frames: int) -> tuple[str, Geometry, tuple[int, ...]]:
@@ -119,19 +122,22 @@ class _File:
     """Its pixels."""
     rescales: list[Rescale]
     """The map from `pixels` to physical values, of each frame."""
+    plain: PlainPixels | None
+    """Where they lie in the file."""
 
 
 def _read_file(path: Path) -> _File:
     dataset = read_dataset(path)
     header = header_of(dataset, path, PurePath(path.name))
     _require_no_tiles(dataset, header.frames)
+    plain = plain_pixels(dataset)
     pixels, rescales = decode_pixels(dataset, header), rescales_of(dataset, header.frames)
     if dataset.get("ModalityLUTSequence"):
         pixels, unit = modality_values(pixels, dataset)
         rescales = [Rescale(unit=unit)] * header.frames
     for keyword in PIXEL_KEYWORDS:
         dataset.pop(keyword, None)
-    return _File(dataset, header, pixels, rescales)
+    return _File(dataset, header, pixels, rescales, plain)
 
 
 def _require_no_tiles(dataset: Dataset, frames: int) -> None:
@@ -142,7 +148,9 @@ def _require_no_tiles(dataset: Dataset, frames: int) -> None:
         )
 
 
-def _described(volume: Volume, dataset: Dataset, order: tuple[int, ...]) -> DecodedSource:
+def _described(
+    volume: Volume, dataset: Dataset, order: tuple[int, ...], plain: Sequence[PlainPixels | None] = ()
+) -> DecodedSource:
     """`volume`, whose slices are in that `order`, with what `dataset` says about it."""
     modality, body_part = text(dataset, "Modality"), text(dataset, "BodyPartExamined")
-    return DecodedSource(volume, display_of(dataset), modality, body_part, order)
+    return DecodedSource(volume, display_of(dataset), modality, body_part, order, tuple(plain))

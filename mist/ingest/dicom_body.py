@@ -16,15 +16,23 @@ from pydicom import Dataset, dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from mist.ingest.body import Body, FileSheets
 from mist.ingest.dicom_dataset import text, transfer_syntax
 from mist.ingest.dicom_tables import has_palette
+from mist.ingest.source import PlainPixels
 from mist.kept_file import Content
 from mist.kept_wrapping import Wrapping, dataset_start, inflated_dicom, meta_elements
 
 _TAGS = {"PixelData": 0x7FE00010, "FloatPixelData": 0x7FE00008, "DoubleFloatPixelData": 0x7FE00009}
+
+_PLAIN_SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 
 _SAMPLE_BYTES = {"FloatPixelData": 4, "DoubleFloatPixelData": 8}
 """Of the attributes that say it by their name (PS3.3 C.7.6.24, C.7.6.25)."""
@@ -78,6 +86,18 @@ def _are_stored_values(data: bytes, sheets: FileSheets) -> bool:
     dataset = dcmread(io.BytesIO(data), force=True, stop_before_pixels=True)  # asking changes a data set
     is_mapped = has_palette(dataset) or bool(dataset.get("ModalityLUTSequence"))
     return not is_mapped and sheets.all.dtype.kind != "f"
+
+
+def plain_pixels(dataset: FileDataset) -> PlainPixels | None:
+    """Where the pixels of a file lie from which `dataset` was just read; None where they are packed or compressed."""
+    keyword = next((keyword for keyword in _TAGS if keyword in dataset), None)
+    if dataset.filename is None or keyword is None or transfer_syntax(dataset) not in _PLAIN_SYNTAXES:
+        return None
+    sample_bytes = _SAMPLE_BYTES.get(keyword) or int(dataset["BitsAllocated"].value) // 8
+    if not sample_bytes:  # single bits, packed
+        return None
+    order = "<" if dataset.original_encoding[1] else ">"
+    return PlainPixels(_offset(dataset, _TAGS[keyword]), sample_bytes, order, _is_planar(dataset))
 
 
 def _native(body: bytes, wrapping: Wrapping, dataset: FileDataset, start: int, sheets: FileSheets) -> Body:

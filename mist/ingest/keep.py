@@ -16,7 +16,7 @@ from mist.errors import SourceRefused
 from mist.ingest.body import Body, FileSheets, array_body, nifti_body, picture_body, tiff_body
 from mist.ingest.dicom_body import dicom_body
 from mist.ingest.refusal import refusing
-from mist.ingest.source import DecodedSource, ScanTask, SourceFile, SourceKind
+from mist.ingest.source import DecodedSource, PlainPixels, ScanTask, SourceFile, SourceKind
 from mist.kept_file import Content, KeptFile, comes_back, kept_of, sheets_of, spans_of
 from mist.kept_wrapping import Wrapping
 
@@ -63,7 +63,8 @@ def _keep(task: ScanTask, place: int, file: SourceFile, decoded: DecodedSource) 
     if hashlib.sha256(data).hexdigest() != file.sha256:
         raise SourceRefused(f"{file.name} was changed while it was read; ingest it again")
     sheets = _file_sheets(decoded, place, len(task.paths))
-    body = _body(task.kind, data, sheets)
+    plain = decoded.plain[place] if decoded.plain else None
+    body = _body(task.kind, data, sheets) if plain is None else _plain_body(data, sheets, plain)
     kept_file, kept = _kept(file, body, sheets)
     if comes_back(body.data, memoryview(kept), kept_file, sheets.all):
         return kept_file, kept
@@ -85,6 +86,12 @@ def _body(kind: SourceKind, data: Content, sheets: FileSheets) -> Body:
             return _BODIES[kind](data, sheets) or Body(data)
     except SourceRefused:  # the voxels are sound: a header that only this reading stumbles over is no reason
         return Body(data)
+
+
+def _plain_body(data: Content, sheets: FileSheets, plain: PlainPixels) -> Body:
+    """What a file holds whose pixels lie where its decoder saw them: it need not be parsed again to find them."""
+    layout = sheets.layout(plain.byte_order, plain.sample_bytes, planar=plain.is_planar)
+    return Body(data, layout=layout, places=sheets.in_a_row(plain.offset, plain.sample_bytes))
 
 
 def _file_sheets(decoded: DecodedSource, place: int, count: int) -> FileSheets:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from mist.codec import Json
 from mist.errors import InvalidRequest
@@ -107,6 +108,19 @@ class Refusal:
     """Why, in one line that names the file."""
 
 
+class PlainPixels(NamedTuple):
+    """Where the pixels of a file lie that holds them uncompressed, as whoever decoded it saw."""
+
+    offset: int
+    """Their first byte."""
+    sample_bytes: int
+    """Of each sample."""
+    byte_order: str
+    """`<` or `>`."""
+    is_planar: bool
+    """Whether colours lie one after the other, not pixel by pixel."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedSource:
     """What the files of a scan say."""
@@ -122,6 +136,8 @@ class DecodedSource:
     order: tuple[int, ...] = ()
     """For each slice of the volume, which file or which frame of the one file it is, -1 for none of them; empty where
     all are in order."""
+    plain: tuple[PlainPixels | None, ...] = ()
+    """For each file, where its pixels lie, or None where that is not as simple; empty where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)

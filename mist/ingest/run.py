@@ -156,13 +156,19 @@ def _noted(result: Result, findings: list[Findings]) -> Result:
 
 
 def bundles(tasks: Iterable[ScanTask]) -> list[tuple[ScanTask, ...]]:
-    """The tasks that are stored together or not at all: an image and its mask; any other by itself."""
+    """The tasks stored together or not at all: an image and its mask; any other by itself. None is left out."""
     by_id = {task.scan_id: task for task in tasks}
-    mask_of = {task.scan_id: task.mask for task in by_id.values() if task.mask in by_id}
-    mask_of |= {task.segments: task.scan_id for task in by_id.values() if task.segments is not None}
-    masks = set(mask_of.values())
+    wanted = [(task.scan_id, task.mask) for task in by_id.values() if task.mask is not None]
+    wanted += [(task.segments, task.scan_id) for task in by_id.values() if task.segments is not None]
+    pairs: dict[str, str] = {}
+    paired: set[str] = set()
+    for image, mask in wanted:
+        if image != mask and image in by_id and mask in by_id and paired.isdisjoint((image, mask)):
+            pairs[image] = mask
+            paired |= {image, mask}
+    masks = set(pairs.values())
     return [
-        (task, by_id[mask]) if (mask := mask_of.get(task.scan_id)) is not None else (task,)
+        (task, by_id[pairs[task.scan_id]]) if task.scan_id in pairs else (task,)
         for task in by_id.values()
         if task.scan_id not in masks
     ]

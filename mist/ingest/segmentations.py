@@ -23,7 +23,10 @@ def referring(tasks: Iterable[ScanTask], headers: Iterable[DicomHeader]) -> list
         if not task.is_mask and task.paths[0] in by_path:
             scans[by_path[task.paths[0]].series_uid].append(task.scan_id)
     series = {path: header.segments_series for path, header in by_path.items() if header.segments_series}
-    return [_referring(task, scans.get(series.get(task.paths[0], ""), [])) for task in all_tasks]
+    return [
+        _referring(task, scans[series[task.paths[0]]]) if task.is_mask and task.paths[0] in series else task
+        for task in all_tasks
+    ]
 
 
 def _referring(task: ScanTask, scans: Sequence[str]) -> ScanTask:

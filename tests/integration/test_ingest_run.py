@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
@@ -278,6 +279,14 @@ def test_sources_without_any_image_are_refused(tmp_path: Path, url: str) -> None
 def test_what_cannot_be_done_is_said_before_anything_is_read(address: str, workers: int, reason: str) -> None:
     with pytest.raises(InvalidRequest, match=reason):
         ingest(["/nowhere"], address, workers=workers)
+
+
+def test_a_dicom_file_that_names_no_series_is_stored(url: str) -> None:
+    path = get_testdata_file("JPEGLSNearLossless_16.dcm")
+    assert not pydicom.dcmread(str(path)).get("SeriesInstanceUID")
+
+    (outcome,) = ingest([str(path)], url, workers=1).outcomes
+    assert outcome.status is ScanStatus.STORED
 
 
 def test_files_are_de_identified_on_the_machine_that_has_the_key(tmp_path: Path, url: str) -> None:

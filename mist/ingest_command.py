@@ -69,6 +69,7 @@ def ingest(
     from mist.ingest.run import ingest as run_ingest
     from mist.ingest_summary import note_published_version, summary, summary_json
 
+    memory_bytes = None if memory is None else parse_size(memory)
     settings = deidentify_command.deidentification_of(deidentify, deidentify_key, accepts_burned_in=accept_burned_in)
     files = {"--deidentify-key": deidentify_key, "--deidentify-map": deidentify_map, "--report": report}
     deidentify_command.require_outside(dataset_url, files, settings)
@@ -82,7 +83,7 @@ def ingest(
             labels=labels,
             workers=workers,
             scheduler=scheduler,
-            memory_bytes=None if memory is None else parse_size(memory),
+            memory_bytes=memory_bytes,
             dry_run=dry_run,
             replace=replace,
             deidentification=settings,

@@ -22,7 +22,10 @@ TILE_COLUMNS: Final = 2
 """The grid of tiles of a block that is large enough: eight lanes."""
 
 SMALLEST_TILED: Final = 8192
-"""A block of fewer numbers has one lane: the bytes of more would outweigh what they are for."""
+"""A block of fewer numbers has two lanes, one above the other, or one: each costs six bytes or so."""
+
+SMALLEST_HALVED: Final = 4096
+"""A block of fewer numbers has one lane."""
 
 STATE_BYTES: Final = 4
 """A lane's rANS state comes first, little-endian; words are 16 bits, little-endian."""
@@ -40,6 +43,8 @@ def tile_grid(depth, height, width):
     """How many tiles a block of these extents has along y and x."""
     if depth * height * width >= SMALLEST_TILED and height >= TILE_ROWS and width >= TILE_COLUMNS:
         return TILE_ROWS, TILE_COLUMNS
+    if depth * height * width >= SMALLEST_HALVED and height >= 2:
+        return 2, 1
     return 1, 1
 
 

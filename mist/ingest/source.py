@@ -20,7 +20,7 @@ from mist.scan import Display, canonical_json
 from mist.volume import Volume
 from mist_storage.catalog_row import Label
 
-INGEST_VERSION = 5
+INGEST_VERSION = 6
 """Raised when the same files come to give another scan, so that they are not taken for unchanged."""
 
 

@@ -21,6 +21,7 @@ BLOCKS: dict[str, type[np.signedinteger]] = {
     "one value": np.int32,
     "two columns": np.int64,
     "three rows": np.int32,
+    "two unequal lanes": np.int32,
     "eight lanes": np.int32,
     "unequal lanes": np.int64,
     "a flat picture": np.int32,

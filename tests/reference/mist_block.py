@@ -154,13 +154,20 @@ def decode_lane(data: bytes, shape: Shape, shift: int, table: list[list[int]]) -
     return [upper << shift | rest for upper, rest in zip(high, low, strict=True)]
 
 
+def tile_grid(shape: Shape) -> tuple[int, int]:
+    """Give how many tiles a block has along y and x."""
+    if prod(shape) >= 8192 and shape[1] >= 4 and shape[2] >= 2:
+        return 4, 2
+    return (2, 1) if prod(shape) >= 4096 and shape[1] >= 2 else (1, 1)
+
+
 def coded(block: Bytes, shape: Shape, bits: int, *, has_shift: bool) -> NDArray[np.object_]:
     """Give the numbers of a coded block, lane by lane."""
     (index,) = block.take(1)
     require(index < 16, f"table {index} is not one of 16")
     shift = block.take(1)[0] if has_shift else 0
     require(not has_shift or 1 <= shift <= 25, f"shift {shift} is not 1 to 25")
-    down, across = (4, 2) if prod(shape) >= 8192 and shape[1] >= 4 and shape[2] >= 2 else (1, 1)
+    down, across = tile_grid(shape)
     lengths = [block.varint() for _ in range(down * across - 1)]
     data = [block.take(length) for length in lengths] + [block.rest()]
     tile = (shape[0], -(-shape[1] // down), -(-shape[2] // across))

@@ -67,10 +67,15 @@ def _number_or_none(value: object) -> float | None:
     return None if value is None else number(value)
 
 
+def _whole_numbers(value: object) -> tuple[int, ...]:
+    return tuple(map(whole, items(value)))
+
+
 _READERS: dict[str, Callable[[object], object]] = {
     "bool": flag,
     "int": whole,
     "float": number,
     "float | None": _number_or_none,
+    "tuple[int, ...]": _whole_numbers,
 }
 """How a field is read, by its annotation; any other is a string or an enumeration of strings."""

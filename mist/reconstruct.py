@@ -45,15 +45,15 @@ class StoredPlanes(NamedTuple):
     """The levels and blocks that suit the volume."""
 
 
-def stored_planes(volume: Volume) -> StoredPlanes:
-    """The planes of `volume`, and how they are to be cut."""
-    planes, samples, colour, layout = narrow_planes(volume)
+def stored_planes(volume: Volume, *, is_mask: bool = False) -> StoredPlanes:
+    """The planes of `volume`, and how they are to be cut; `is_mask` if only wavelets that mix no samples will do."""
+    planes, samples, colour, layout = narrow_planes(volume, is_mask=is_mask)
     return StoredPlanes(np.ascontiguousarray(planes, planes_dtype(samples, colour)), samples, colour, layout)
 
 
-def narrow_planes(volume: Volume) -> StoredPlanes:
+def narrow_planes(volume: Volume, *, is_mask: bool = False) -> StoredPlanes:
     """The same, of any integer type: often a view of the voxels. They are to be cast to what `planes_dtype` says."""
-    integers, samples = to_integers(volume.voxels)
+    integers, samples = to_integers(volume.voxels, are_labels=is_mask)
     colour = colour_for(plane_counts(volume.axes, volume.voxels.shape)[1], *samples.stored_range)
     planes: Any = to_planes(integers, volume.axes)
     if samples.is_wide:

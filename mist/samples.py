@@ -1,8 +1,9 @@
 """The reversible map between a source's samples and the integers that are stored.
 
 The rule: nothing is lost. Integers are stored as they are, or in units of a step of which all are multiples, such as 12
-bits shifted to the left. Floats are stored as `integer * slope` where that gives back every bit (most float images are
-scaled integers), else by their bit patterns in numerical order. Knows nothing of axes or geometry.
+bits shifted to the left; labels as their places in a list. Floats are stored as `integer * slope` where that gives back
+every bit (most float images are scaled integers), else by their bit patterns in numerical order. Knows nothing of axes
+or geometry.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from mist.clamping import clamp_into
 from mist.errors import InvalidRequest
+from mist.label_values import MOST_LISTED, listed, unlisted
 from mist.volume import DTYPES, Voxels
 from mist.words import LOWER_RANGE, WORD_BITS
 
@@ -43,6 +45,8 @@ class Coding(StrEnum):
     SCALED = "scaled"
     """`sample = dtype(integer * slope)`, exact in every bit. The slope of integer samples is a whole number, of which
     all samples of every delivered level are multiples."""
+    LISTED = "listed"
+    """The place of the sample in a list of all that there are: for label masks, whatever their labels are."""
     ORDERED_BITS = "ordered-bits"
     """The bit pattern of a float32 or float64, read as an integer that sorts like the float."""
 
@@ -52,6 +56,7 @@ _INTEGER_DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 _DTYPES_OF = {
     Coding.INTEGER: _INTEGER_DTYPES,
     Coding.SCALED: (*_INTEGER_DTYPES, "float32", "float64"),
+    Coding.LISTED: _INTEGER_DTYPES,
     Coding.ORDERED_BITS: ("float32", "float64"),
 }
 
@@ -70,6 +75,8 @@ class SampleMap:
         Factor of `Coding.SCALED`, a whole number of 2 or more where `dtype` is an integer type; 1 otherwise.
     low, high
         The least and the greatest stored integer: what a reduced level is clamped to when it is delivered.
+    values
+        The list of `Coding.LISTED`, at most `MOST_LISTED` samples; empty otherwise.
 
     Raises
     ------
@@ -82,6 +89,7 @@ class SampleMap:
     slope: float
     low: int
     high: int
+    values: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES or self.low > self.high or not np.isfinite(self.slope) or self.slope == 0:
@@ -89,6 +97,8 @@ class SampleMap:
         object.__setattr__(self, "coding", Coding(self.coding))
         if self.dtype not in _DTYPES_OF[self.coding]:
             raise InvalidRequest(f"samples of {self.dtype} cannot be held as {self.coding.value!r}")
+        if self.values or self.coding is Coding.LISTED:
+            self._check_list()
         bounds = np.iinfo(self.dtype if self.coding is Coding.INTEGER else np.int64 if self.is_wide else np.int32)
         if not bounds.min <= self.low <= self.high <= bounds.max:
             raise InvalidRequest(f"samples of {self.dtype} cannot range over {self.low} to {self.high}")
@@ -108,6 +118,22 @@ class SampleMap:
         least, greatest = LOWER_RANGE
         return min(self.low >> WORD_BITS, least), max(self.high >> WORD_BITS, greatest)
 
+    @property
+    def sample_range(self) -> tuple[float, float]:
+        """The least and the greatest sample at full resolution."""
+        if self.values:
+            return min(self.values), max(self.values)
+        low, high = from_integers(np.array([self.low, self.high], np.int64), self).tolist()
+        return low, high
+
+    def _check_list(self) -> None:
+        """Refuse a list that is not needed, not long enough or too long, or that holds what `dtype` does not."""
+        bounds = np.iinfo(self.dtype) if self.coding is Coding.LISTED else None
+        if bounds is None or len(self.values) > MOST_LISTED or (self.low, self.high) != (0, len(self.values) - 1):
+            raise InvalidRequest(f"not a map of samples: {len(self.values)} listed values, {self}")
+        if min(self.values) < bounds.min or max(self.values) > bounds.max:
+            raise InvalidRequest(f"samples of {self.dtype} cannot range over {min(self.values)} to {max(self.values)}")
+
     def _check_step(self) -> None:
         """Refuse a slope by which samples would not be whole, or would not fit their type."""
         bounds = np.iinfo(self.dtype)
@@ -119,8 +145,14 @@ class SampleMap:
             )
 
 
-def to_integers(samples: Voxels) -> tuple[Integers, SampleMap]:
-    """The integers that hold `samples`, in the same shape, and the map that gives the samples back."""
+def to_integers(samples: Voxels, *, are_labels: bool = False) -> tuple[Integers, SampleMap]:
+    """The integers that hold `samples`, in the same shape, and the map that gives the samples back.
+
+    `are_labels` where no level is to hold a sample that is not among them.
+    """
+    if are_labels and samples.dtype.kind in "iu" and (found := listed(samples)) is not None:  # type: ignore[arg-type]
+        places, values = found
+        return places, SampleMap(samples.dtype.name, Coding.LISTED, 1.0, 0, len(values) - 1, values)
     attempts = (attempt(samples) for attempt in (_steps, _whole, _scaled))
     integers, coding, slope = next((found for found in attempts if found is not None), None) or _ordered_bits(samples)
     return integers, SampleMap(samples.dtype.name, coding, slope, int(integers.min()), int(integers.max()))
@@ -128,6 +160,8 @@ def to_integers(samples: Voxels) -> tuple[Integers, SampleMap]:
 
 def from_integers(integers: Integers, samples: SampleMap) -> Voxels:
     """The samples held by `integers`, clamped to the range of the scan, in the source's dtype and the same shape."""
+    if samples.coding is Coding.LISTED:
+        return unlisted(integers, samples.values, samples.dtype)
     if samples.dtype in _INTEGER_DTYPES:
         return _clamped_integers(integers, samples)
     clamped = np.clip(integers, samples.low, samples.high)

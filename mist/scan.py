@@ -175,7 +175,7 @@ class ScanHeader:
             "version": FORMAT_VERSION,
             "axes": self.axes,
             "shape": list(self.shape),
-            "samples": cast("Json", asdict(self.samples)),
+            "samples": cast("Json", asdict(self.samples) | {"values": [*self.samples.values]}),
             "colour": self.colour.value,
             "affine": cast("Json", self.geometry.affine.tolist()),
             "space": self.geometry.space.value,

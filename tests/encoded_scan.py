@@ -14,7 +14,7 @@ from mist.reconstruct import Reconstruction, decompose, stored_planes
 from mist.request import Request
 from mist.scan import Display, ScanHeader, StoredLevel
 from mist.volume import Volume
-from mist.wavelet import IMAGE_WAVELET, Coefficients, wavelet_named
+from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET, Coefficients, wavelet_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def encode_scan(
     block_shape: Triple | None = None,
 ) -> EncodedScan:
     """`volume` as it would be stored; the levels and blocks that MIST would choose, unless given."""
-    planes, samples, colour, usual = stored_planes(volume)
+    planes, samples, colour, usual = stored_planes(volume, is_mask=wavelet == MASK_WAVELET)
     pyramid = usual.pyramid if halved is None else Pyramid(volume.spatial_shape, halved)
     layout = BlockLayout(pyramid, len(planes), block_shape or block_shape_for(volume.axes, pyramid))
     stored = decompose(planes, layout, wavelet_named(wavelet))

@@ -49,7 +49,7 @@ _POOLED_COUNTS = 15.0
 
 def block_counts(volume: Volume, wavelet: str) -> Iterator[Counts]:
     """The histogram of each block of `volume` that is not empty."""
-    planes, _, _, layout = stored_planes(volume)
+    planes, _, _, layout = stored_planes(volume, is_mask=wavelet == MASK_WAVELET)
     bands = decompose(planes, layout, wavelet_named(wavelet))
     for level in layout.levels:
         for _, block in gather(layout, level, bands[level]):

@@ -17,7 +17,6 @@ from PIL import Image
 
 from mist.delivery.image_request import ImageFormat, ImageRequest, Window
 from mist.errors import InvalidRequest
-from mist.samples import from_integers
 from mist.scan import ScanHeader
 from mist.volume import Volume
 
@@ -123,9 +122,9 @@ def _own_window(header: ScanHeader) -> Window | None:
 
 def _whole_range(header: ScanHeader) -> Window | None:
     """From the least to the greatest value of the scan; None where one of them is no number."""
-    ends = from_integers(np.array([header.samples.low, header.samples.high], np.int64), header.samples)
+    ends = np.array(header.samples.sample_range)
     with np.errstate(all="ignore"):
-        values = ends.astype(np.float64) * header.rescale.slope + header.rescale.intercept
+        values = ends * header.rescale.slope + header.rescale.intercept
     return _window_from(values) if np.isfinite(values).all() else None
 
 

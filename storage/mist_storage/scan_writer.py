@@ -26,7 +26,7 @@ from mist.reconstruct import StoredPlanes, halvings, narrow_planes, planes_dtype
 from mist.request import Box, Request
 from mist.scan import Display, ScanHeader, StoredLevel, canonical_json
 from mist.volume import Volume, Voxels
-from mist.wavelet import IMAGE_WAVELET, wavelet_named
+from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET, wavelet_named
 from mist_storage.kept_source import source_objects
 from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON, scan_key
 from mist_storage.scan_reader import BytesReader, ScanReader
@@ -68,7 +68,7 @@ def encode_scan(
     workspace: Workspace = MEMORY,
 ) -> EncodedScan:
     """`volume` as a header and an object of blocks."""
-    stored = narrow_planes(volume)
+    stored = narrow_planes(volume, is_mask=wavelet == MASK_WAVELET)
     by_level = _encoded_levels(stored, wavelet, workspace)
     header = ScanHeader(
         axes=volume.axes,

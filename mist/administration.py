@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 
 from mist.console import confirmed, note, progress, say, say_json, say_table, size
 from mist.errors import DatasetNotFound, InvalidRequest
+from mist_storage.address import Address, require_folder
 from mist_storage.catalog import require_writable
 from mist_storage.dataset import split_version
 from mist_storage.garbage import Garbage, find_garbage, remove_garbage
 from mist_storage.history import Version, history
-from mist_storage.store import Address, ObjectStore, require_folder
+from mist_storage.store import ObjectStore
 from mist_storage.withdrawal import Withdrawal, carry_out, plan_withdrawal, withdrawals
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

@@ -19,7 +19,7 @@ from mist.ingest.deidentify.profile import Profile
 from mist.ingest.deidentify.report import check_report, elements_by_action, signed_report
 from mist.ingest.deidentify.staging import write_private
 from mist.ingest.report import IngestReport
-from mist_storage.store import Address
+from mist_storage.address import Address
 
 
 def deidentification_of(profile: str | None, key: Path | None, *, accepts_burned_in: bool) -> Deidentification | None:

@@ -118,8 +118,8 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _make_bucket(dataset_url: str) -> None:
+    from mist_storage.address import Address
     from mist_storage.buckets import ensure_bucket
-    from mist_storage.store import Address
 
     address = Address.parse(dataset_url)
     if address.bucket is None:

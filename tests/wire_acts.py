@@ -18,6 +18,7 @@ import numpy as np
 
 import mist_client
 from mist.ingest.run import ingest
+from mist_storage.address import Address
 from mist_storage.bucket_policy import NO_POLICY, statement_id
 from mist_storage.buckets import bucket_policy, cors_rules, set_bucket_policy, set_cors_rules
 from mist_storage.catalog import published_version
@@ -25,7 +26,7 @@ from mist_storage.dataset import open_dataset
 from mist_storage.garbage import find_garbage, remove_garbage
 from mist_storage.public_access import folder_of, public_url
 from mist_storage.publication import excess, plan_publication, publish
-from mist_storage.store import Address, open_store
+from mist_storage.store import open_store
 from mist_storage.verify import verify_scans
 from mist_storage.withdrawal import carry_out, plan_withdrawal, withdrawals
 from tests.faulty_store import contents

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from mist.errors import InvalidRequest
+from mist_storage.address import SCHEMES
 from mist_storage.keys import checked_scan_id
-from mist_storage.store import SCHEMES
 
 _FORM = re.compile(rf"mist\+({'|'.join(SCHEMES)}):/+(.+)#(.*)")
 

@@ -30,7 +30,7 @@ from mist.ingest.memory_gate import usual_memory
 from mist.ingest.processes import JOBS_AHEAD, USUAL, in_turn
 from mist.ingest.worker import do_job
 from mist.ingest.workshop import Workshop
-from mist_storage.store import Address
+from mist_storage.address import Address
 
 CONNECT_S = 10
 """How long a scheduler, and then a first worker, is waited for."""

@@ -11,8 +11,9 @@ from urllib.parse import unquote
 
 from mist.errors import DatasetNotFound, ObjectNotFound, StoreUnavailable
 from mist.server.remembered import Clock, Remembered
+from mist_storage.address import Address
 from mist_storage.keys import CATALOG, PUBLISHED_CATALOG
-from mist_storage.store import Address, ObjectStore
+from mist_storage.store import ObjectStore
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 """As scan ids: such a name is one part of a path on every store, and needs no escape in an address."""

@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from mist.errors import StoreUnavailable
 from mist.server.app import create_app
 from mist.server.settings import ServerSettings
-from mist_storage.store import Address, require_folder
+from mist_storage.address import Address, require_folder
 
 ACCESS_LOG_FORMAT = '%a "%r" %s %b bytes %Tf s'
 """One line a request: who, what, status, bytes, seconds."""

@@ -22,8 +22,8 @@ from botocore.parsers import ResponseParserError
 
 from mist.errors import InvalidRequest, MistError, StoreDenied, StoreUnavailable
 from mist_storage.bucket_policy import NO_POLICY, CorsRule, Policy, parsed_policy
+from mist_storage.connection import s3_options
 from mist_storage.patience import Patience
-from mist_storage.store import s3_options
 from mist_storage.store_failures import meaning_of_code
 
 PUBLIC_ACCESS = (

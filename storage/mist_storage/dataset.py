@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass
 
 from mist.errors import InvalidRequest
+from mist_storage.address import Address, require_folder
 from mist_storage.catalog import Catalog, open_catalog
 from mist_storage.prefix_cache import PrefixCache
 from mist_storage.scan_reader import ScanReader
-from mist_storage.store import Address, ObjectStore, Store, open_store, require_folder
+from mist_storage.store import ObjectStore, Store, open_store
 
 
 @dataclass(frozen=True, slots=True)

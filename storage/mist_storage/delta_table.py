@@ -16,11 +16,13 @@ from tempfile import TemporaryDirectory
 from deltalake import DeltaTable
 
 from mist.errors import DatasetNotFound, MistError, ObjectNotFound
+from mist_storage.address import Address
+from mist_storage.connection import s3_options
 from mist_storage.delta_log import LOG, entry_key, log_versions
 from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.keys import CATALOG
 from mist_storage.patience import RETRY_TIMEOUT_S, Patience
-from mist_storage.store import Address, ObjectStore, WritableStore, s3_options
+from mist_storage.store import ObjectStore, WritableStore
 from mist_storage.store_failures import translate_failure
 
 LAST_CHECKPOINT = f"{LOG}/_last_checkpoint"

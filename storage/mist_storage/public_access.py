@@ -12,8 +12,10 @@ from urllib.parse import quote, unquote, urlsplit
 import tenacity
 
 from mist.errors import ObjectNotFound, StoreDenied
+from mist_storage.address import Address
 from mist_storage.buckets import PUBLIC_ACCESS, anyone_may_list, anyone_may_write
-from mist_storage.store import Address, open_store, s3_options
+from mist_storage.connection import s3_options
+from mist_storage.store import open_store
 
 _PROBE = "scans/_mist_publish_probe"
 """A key that no dataset has, to try whether anybody may write."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mist.errors import DatasetNotFound, InvalidRequest, ObjectNotFound
+from mist_storage.address import Address
 from mist_storage.bucket_policy import (
     CorsRule,
     Policy,
@@ -24,10 +25,11 @@ from mist_storage.bucket_policy import (
 )
 from mist_storage.buckets import bucket_policy, cors_rules, set_bucket_policy, set_cors_rules
 from mist_storage.catalog import Catalog, open_catalog, publish_catalog, published_version
+from mist_storage.connection import s3_options
 from mist_storage.delta_log import entry_key, log_versions
 from mist_storage.keys import BLOCKS, CATALOG, KEPT, PUBLISHED_CATALOG, SCANS, SOURCE, ZARR_JSON, scan_key
 from mist_storage.public_access import SETTLING_S, folder_of, powers, require_readable
-from mist_storage.store import Address, ObjectStore, s3_options
+from mist_storage.store import ObjectStore
 
 _IMAGES = (ZARR_JSON, BLOCKS)
 """The objects of a scan that are published."""

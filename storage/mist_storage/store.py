@@ -7,29 +7,25 @@ scans.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import obstore.exceptions as failures
 from obstore.store import HTTPStore, LocalStore, MemoryStore, S3Store
 
-from mist.errors import DatasetNotFound, InvalidRequest, ObjectNotFound, StoreUnavailable
+from mist.errors import InvalidRequest, ObjectNotFound, StoreUnavailable
+from mist_storage.address import Address
+from mist_storage.connection import opened
 from mist_storage.durable_file import remove_file, staged_files, sync_files, write_file
 from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.keys import checked_key
-from mist_storage.patience import RETRY_TIMEOUT_S, Patience
 from mist_storage.store_failures import AlreadyStored, RangeBeyondEnd, translate_failure
 
 Result = TypeVar("Result")
-
-SCHEMES = ("file", "s3", "https", "http", "memory")
-"""The kinds of address that a dataset may have."""
 
 _RANGES_AT_ONCE = 8
 """Requests in flight for the ranges of one object."""
@@ -89,60 +85,6 @@ class WritableStore(Store, Protocol):
 
     def remove_staged(self, prefix: str, before: datetime) -> int:
         """Remove what interrupted writes below `prefix` left earlier than `before`; how many bytes were freed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """An address of a dataset or of a folder of datasets, parsed and made canonical."""
-
-    url: str
-    """Without a slash at the end; `file://` with an absolute path."""
-    scheme: str
-    """One of `SCHEMES`."""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The address in `text`: a URL, or a path of a local folder.
-
-        Raises
-        ------
-        InvalidRequest
-            The scheme is not one of `SCHEMES`, or the address names no bucket or host, or more than a place.
-        """
-        scheme, separator, rest = text.partition("://")
-        if not separator:
-            return cls._of_folder(Path(text))
-        if scheme not in SCHEMES:
-            raise InvalidRequest(f"an address begins with {', '.join(s + '://' for s in SCHEMES)}, not {text!r}")
-        if scheme == "file":
-            return cls._of_folder(_local_path(text))
-        if any(mark in rest for mark in "?#") or "@" in rest.partition("/")[0]:
-            raise InvalidRequest(
-                f"{scheme}://...: an address has no ?, # or user@; give credentials in the environment"
-            )
-        if not rest.strip("/") or rest.startswith("/"):
-            raise InvalidRequest(f"{text!r} names no bucket, host or store")
-        return cls(text.rstrip("/"), scheme)
-
-    @classmethod
-    def _of_folder(cls, path: Path) -> Self:
-        absolute = path.absolute()
-        whole = absolute.resolve() if ".." in absolute.parts else absolute
-        return cls(whole.as_uri().rstrip("/") if whole != Path("/") else "file://", "file")
-
-    @property
-    def path(self) -> Path:
-        """The local folder of a `file` address."""
-        return Path(unquote(urlsplit(self.url).path) or "/")
-
-    @property
-    def bucket(self) -> str | None:
-        """The bucket of an `s3` address; None for the others."""
-        return urlsplit(self.url).netloc if self.scheme == "s3" else None
-
-    def joined(self, *names: str) -> Address:
-        """The address of something below this one."""
-        return Address("/".join((self.url, *names)), self.scheme)
 
 
 class ObjectStore:
@@ -263,7 +205,7 @@ class ObjectStore:
         refuse_after_fork()
         try:
             if self._inner is None:
-                self._inner = _opened(self._address, create=create)
+                self._inner = opened(self._address, create=create)
             return act(self._inner)
         except (failures.BaseError, OSError, ValueError) as error:
             raise translate_failure(error, self.url, key) from None
@@ -279,18 +221,6 @@ def open_store(url: str) -> ObjectStore:
     return ObjectStore(Address.parse(url))
 
 
-def s3_options() -> dict[str, str]:
-    """What obstore and Delta Lake must be told of S3 beyond what they read from the environment themselves."""
-    endpoint = (os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "").rstrip("/")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    return {"endpoint": endpoint, "region": region} if endpoint else {"region": region}
-
-
-def is_unsigned() -> bool:
-    """Whether buckets are read without credentials, by the environment."""
-    return os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in ("1", "true", "yes", "on")
-
-
 def _removed_staged(folder: Path, root: Path, before: datetime) -> int:
     freed = 0
     for path in staged_files(folder):
@@ -299,65 +229,3 @@ def _removed_staged(folder: Path, root: Path, before: datetime) -> int:
             freed += facts.st_size
             remove_file(path, root)
     return freed
-
-
-_memory_stores: dict[str, MemoryStore] = {}
-"""In-memory stores by address: opening an address twice in a process gives the same objects."""
-
-
-def _opened(address: Address, *, create: bool) -> LocalStore | S3Store | HTTPStore | MemoryStore:
-    if address.scheme == "memory":
-        return _memory_stores.setdefault(address.url, MemoryStore())
-    if address.scheme == "file":
-        if not create and not address.path.is_dir():
-            raise FileNotFoundError(address.path)
-        return LocalStore(address.path, mkdir=create)
-    options = s3_options()
-    plain = address.scheme == "http" or options.get("endpoint", "").startswith("http://")
-    patience = Patience.of_environment()
-    client: Any = {**_timeouts(patience), "allow_http": plain}
-    settings: Any = options
-    retries: Any = _retries(patience)
-    if address.scheme == "s3":
-        return S3Store.from_url(address.url, config=settings, client_options=client, retry_config=retries)
-    return HTTPStore.from_url(address.url, client_options=client, retry_config=retries)
-
-
-def _timeouts(patience: Patience) -> dict[str, timedelta]:
-    return {
-        "connect_timeout": timedelta(seconds=patience.connect_timeout_s),
-        "timeout": timedelta(seconds=patience.timeout_s),
-    }
-
-
-def _retries(patience: Patience) -> dict[str, object]:
-    return {
-        "max_retries": patience.retries,
-        "retry_timeout": timedelta(seconds=RETRY_TIMEOUT_S),
-        "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
-    }
-
-
-def _local_path(url: str) -> Path:
-    """The folder of a `file://` address, percent-encoded or not."""
-    host, _, rest = url.removeprefix("file://").partition("/")
-    if host not in ("", "localhost"):
-        raise InvalidRequest(f"{url!r}: a file address has three slashes: file:///folder")
-    return Path("/" + unquote(rest))
-
-
-def require_folder(address: Address) -> None:
-    """Make sure that a `file` address is a folder that is there, so that reading never creates one.
-
-    Raises
-    ------
-    DatasetNotFound
-        There is no such folder.
-    StoreDenied
-        It may not be looked at.
-    """
-    try:
-        if address.scheme == "file" and not address.path.is_dir():
-            raise DatasetNotFound(f"{address.url}: there is no such folder")
-    except OSError as error:
-        raise translate_failure(error, address.url) from None

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from mist_storage.address import Address
 from mist_storage.public_access import folder_of, public_url
-from mist_storage.store import Address
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from mist.errors import DatasetNotFound, InvalidRequest, ObjectNotFound, StoreUnavailable
-from mist_storage.store import Address, open_store, require_folder, s3_options
+from mist_storage.address import Address, require_folder
+from mist_storage.connection import s3_options
+from mist_storage.store import open_store
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class Geometry:
         affine = np.array(self.affine, dtype=np.float64)
         if affine.shape != (4, 4) or not (np.abs(affine) <= LARGEST_LENGTH).all():
             raise InvalidRequest(f"an affine must be 4 x 4, within +-{LARGEST_LENGTH:g}, not {affine.tolist()}")
-        if not np.array_equal(affine[3], [0, 0, 0, 1]) or _is_singular(affine[:3, :3]):
+        if affine[3].tolist() != [0, 0, 0, 1] or _is_singular(affine[:3, :3]):
             raise InvalidRequest(f"an affine must be invertible with last row 0 0 0 1, not {affine.tolist()}")
         affine.setflags(write=False)
         object.__setattr__(self, "affine", affine)
@@ -101,7 +101,7 @@ class Geometry:
 
     def subsampled(self, steps: tuple[int, int, int]) -> Self:
         """The geometry of every `steps`-th voxel along (z, y, x): the origin stays, the columns grow."""
-        return self if steps == (1, 1, 1) else self._indexed_by(np.diag([*map(float, steps), 1.0]))
+        return self if steps == (1, 1, 1) else type(self)(self.affine * (*steps, 1), self.space)
 
     def cropped(self, start: tuple[int, int, int]) -> Self:
         """The geometry of the region that begins at voxel `start`, in order (z, y, x)."""

@@ -115,12 +115,12 @@ def to_planes(voxels: Voxels, axes: str) -> Voxels:
     frames, channels = plane_counts(axes, voxels.shape)
     spatial = spatial_shape(axes, voxels.shape)
     whole = voxels.reshape(frames, *spatial, channels)
-    return np.moveaxis(whole, 4, 1).reshape(frames * channels, *spatial)  # (t, c, z, y, x)
+    return whole.transpose(0, 4, 1, 2, 3).reshape(frames * channels, *spatial)  # (t, c, z, y, x)
 
 
 def from_planes(planes: Voxels, axes: str, channels: int) -> Voxels:
     """The inverse of `to_planes`: an array with `axes` from (planes, z, y, x)."""
     count, z, y, x = planes.shape
-    whole = np.moveaxis(planes.reshape(count // channels, channels, z, y, x), 1, 4)  # (t, z, y, x, c)
+    whole = planes.reshape(count // channels, channels, z, y, x).transpose(0, 2, 3, 4, 1)  # (t, z, y, x, c)
     lengths = dict(zip("tzyxc", whole.shape, strict=True))
     return np.ascontiguousarray(whole).reshape([lengths[axis] for axis in axes])

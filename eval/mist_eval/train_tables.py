@@ -1,15 +1,17 @@
-"""Trains the table sets of the block coder: `python -m mist_eval.train_tables SOURCE... -o tables.npy`.
+r"""Trains the table sets of the block coder: `python -m mist_eval.train_tables SOURCE... -o tables.npy`.
 
 The rule: every block of every scan is a histogram of tokens by context. Histograms are clustered by the bits that one
 cluster's frequencies would cost another's blocks (k-means with that as distance), so each set suits one kind of
 content. Only the `train` split of a source that has one is used; figures are reported on what was not. The result is
 part of the format: it is trained once for a codec version.
 
-The sets that are shipped were made from the shared data: the train splits of cxr_nih (every 2nd scan), brain_tumour_mr
-(every 30th) and hippocampus (every 3rd, images and masks), every 2nd file of dicom_zoo, and the slices of
-ct_tilt_phantom one by one; and from the CT phantom of `mist_eval.phantoms`. They were made before blocks
-were cut evenly, colours were held as differences, and multiples of a step in units of it: the same command gives
-slightly other ones now, which save 0.05 % of images, cost 0.1 % of a CT, and so were not taken.
+The sets that are shipped were made from the shared data by
+
+    python -c "from pathlib import Path; from mist_eval.phantoms import write_ct_series as f; f(Path('phantom'))"
+    python -m mist_eval.train_tables \
+        cxr_nih:2 brain_tumour_mr:30 hippocampus:3 dicom_zoo:2 ct_tilt_phantom/*.dcm phantom -o tables.npy
+
+which takes a minute: the train splits of the first three, every second file of the zoo, slices one by one, a phantom.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ Counts = npt.NDArray[np.float64]
 SETS = 16
 """Table sets: twice as many save 0.2 % more."""
 
-_ROUNDS = 25
+_ROUNDS = 200
 _RARE = 0.4
 """Tokens that would get less than this many of a context's slots are left to the escape."""
 
@@ -60,9 +62,13 @@ def block_counts(volume: Volume, wavelet: str) -> Iterator[Counts]:
 
 
 def train(blocks: Counts, sets: int = SETS) -> npt.NDArray[np.uint16]:
-    """Table sets (sets, contexts, symbols) for histograms of blocks (blocks, contexts, symbols)."""
+    """Table sets (sets, contexts, symbols) for histograms of blocks (blocks, contexts, symbols).
+
+    A block counts by the root of its numbers, so that the small ones of coarse levels, which are read most, have a say.
+    """
+    flat, sizes = blocks.reshape(len(blocks), -1), blocks.sum(axis=(1, 2))
+    blocks = blocks * np.sqrt(sizes.mean() / sizes)[:, np.newaxis, np.newaxis]
     pooled = _filled(blocks.sum(axis=0))
-    flat = blocks.reshape(len(blocks), -1)
     cost = -(flat @ _log_shares(_shrunk(pooled, pooled)).ravel()) / flat.sum(axis=1)
     cluster = np.argsort(np.argsort(cost)) * sets // len(blocks)  # at first, by how busy a block is
     for _ in range(_ROUNDS):

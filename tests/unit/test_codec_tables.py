@@ -19,7 +19,7 @@ from mist.codec.tables import (
 )
 from mist.codec.tokens import ESCAPE_CODE
 
-TABLES_SHA256 = "fe6ece1518f7f200715d15d2b6dcca8dcfb98b5902ea8db35c940d2fcd0ba71b"
+TABLES_SHA256 = "6e19ad49ae1e6a5a267d0774c695aceb84038f84a66dc7dd355ad7c36a4910ef"
 """Part of the format: blocks that were coded with other tables do not decode with these."""
 
 

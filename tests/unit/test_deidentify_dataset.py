@@ -110,6 +110,26 @@ def test_safe_private_numbers_stay_if_asked_for_and_nothing_else_that_is_private
     assert not any(tag.is_private for tag in _cleaned(dataset).keys())  # noqa: SIM118
 
 
+def test_a_private_element_of_a_row_that_stays_goes_if_the_file_gives_it_another_vr() -> None:
+    dataset = _object()
+    block = dataset.private_block(0x2001, "Philips Imaging DD 001", create=True)
+    block.add_new(0x03, "FL", 1000.0)
+    block.add_new(0x04, "LO", "a text")
+    clean = _cleaned(dataset, "basic+safe-private")
+    assert [tag for tag in clean.keys() if tag.is_private] == [0x20010010, 0x20011003]  # noqa: SIM118
+
+
+def test_more_binary_numbers_than_a_private_row_can_have_go() -> None:
+    dataset = _object()
+    dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x27, "FD", [1.0] * 7)
+    assert not any(tag.is_private for tag in _cleaned(dataset, "basic+safe-private").keys())  # noqa: SIM118
+
+
+def test_the_time_of_a_place_by_satellites_goes_even_where_dates_are_kept() -> None:
+    clean = _cleaned(_object(GPSTimeStamp="20200227101112", StudyDate="20200227"), "basic+modified-dates")
+    assert ("GPSTimeStamp" in clean, clean.StudyDate != "") == (False, True)
+
+
 def test_public_codes_stay_without_their_meanings_and_codes_of_the_house_go() -> None:
     public, own = Dataset(), Dataset()
     public.CodeValue, public.CodingSchemeDesignator, public.CodeMeaning = "39607008", "SCT", "Lung of J. Doe"

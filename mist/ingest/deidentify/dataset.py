@@ -19,7 +19,7 @@ from mist.ingest.deidentify.codes import is_public_code
 from mist.ingest.deidentify.counts import Tally
 from mist.ingest.deidentify.key import Key
 from mist.ingest.deidentify.profile import Option, Profile
-from mist.ingest.deidentify.safe_private import creator_tag, safe_vr
+from mist.ingest.deidentify.safe_private import MOST_VALUES, creator_tag, safe_vr
 from mist.ingest.deidentify.table import PALETTES, TABLE, Action, action_of, most_values, standard_vr
 from mist.ingest.deidentify.values import (
     age_of_many,
@@ -182,7 +182,7 @@ class _Cleaning:
         creator = creator_tag(tag)
         name = stored_text(self.source, creator)
         vr = safe_vr(tag, name, _file_vr(self.source, tag)) if Option.SAFE_PRIVATE in self.profile.options else None
-        if vr is not None and has_form(vr, value := _stored(self.source, tag)) and has_count(vr, value, None):
+        if vr is not None and has_form(vr, value := _stored(self.source, tag)) and has_count(vr, value, MOST_VALUES):
             yield self._raw(creator, "LO", padded(name))
             yield self._raw(tag, vr, _stored(self.source, tag))
         else:

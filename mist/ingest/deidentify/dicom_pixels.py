@@ -23,7 +23,7 @@ _OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
 _FLOATS = {0x7FE00008: 4, 0x7FE00009: 8}
 """Bytes of a sample of Float and of Double Float Pixel Data (PS3.3 C.7.6.24, C.7.6.25)."""
 _JPEGS = "1.2.840.10008.1.2.4."
-"""Root of the transfer syntaxes of the JPEG family (PS3.5 A.4.1 to A.4.9)."""
+"""Root of the transfer syntaxes of the JPEG family (PS3.5 A.4.1, A.4.3, A.4.4, A.4.9 to A.4.11)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pydicom.tag import BaseTag, Tag
 
 from mist.ingest.deidentify.codes import is_public_code
 from mist.ingest.deidentify.counts import Tally
+from mist.ingest.deidentify.items import items_of
 from mist.ingest.deidentify.key import Key
 from mist.ingest.deidentify.profile import Option, Profile
 from mist.ingest.deidentify.safe_private import MOST_VALUES, creator_tag, safe_vr
@@ -161,10 +162,15 @@ class _Cleaning:
     def _sequence(self, tag: BaseTag, action: Action) -> Sequence:
         if action is Action.EMPTY:
             return Sequence()
-        items = self.source[tag].value
+        items = items_of(self.source, tag)
         if action is Action.DUMMY:
             return Sequence([self._dummies(item) for item in items])
-        return Sequence([replace(self, source=item, is_top=False).result() for item in items])
+        return Sequence([self._item(item) for item in items])
+
+    def _item(self, item: Dataset) -> Dataset:
+        """An item, cleaned; one of unknown VR may have another byte order than the file."""
+        is_little_endian = item.original_encoding[1] is not False
+        return replace(self, source=item, is_top=False, is_little_endian=is_little_endian).result()
 
     def _dummies(self, item: Dataset) -> Dataset:
         """An item in which every value is a dummy."""
@@ -172,7 +178,7 @@ class _Cleaning:
         for tag in item.keys():  # noqa: SIM118 - elements, unlike keys, are converted
             vr = None if tag.is_private else standard_vr(tag, _file_vr(item, tag))
             if vr == "SQ":
-                found[tag] = DataElement(tag, vr, Sequence([self._dummies(one) for one in item[tag].value]))
+                found[tag] = DataElement(tag, vr, Sequence([self._dummies(one) for one in items_of(item, tag)]))
             elif vr is not None and vr != "NONE":
                 found[tag] = self._raw(tag, vr, self._uids(_stored(item, tag)) if vr == "UI" else dummy(vr))
         return found

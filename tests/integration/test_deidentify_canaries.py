@@ -96,6 +96,10 @@ def test_the_report_holds_no_canary(run: Run) -> None:
     assert PATTERN.findall(run.report.read_bytes()) == []
 
 
+def test_what_is_printed_as_json_holds_the_report_with_its_signature(run: Run) -> None:
+    assert run.said["deidentification"] == json.loads(run.report.read_text())
+
+
 def test_neither_digests_of_the_sources_nor_the_key_are_stored_or_printed(run: Run) -> None:
     secrets = [hashlib.sha256(path.read_bytes()).hexdigest() for path in run.sources.rglob("*") if path.is_file()]
     secrets.append(run.key.read_text().strip())

@@ -15,9 +15,9 @@ from mist.console import note, say, say_facts, say_table
 from mist.errors import InvalidRequest
 from mist.ingest.deidentify.file import Deidentification
 from mist.ingest.deidentify.key import Key, make_key
+from mist.ingest.deidentify.private_file import map_file, report_file
 from mist.ingest.deidentify.profile import Profile
 from mist.ingest.deidentify.report import check_report, elements_by_action, signed_report
-from mist.ingest.deidentify.staging import write_private
 from mist.ingest.report import IngestReport
 from mist_storage.address import Address
 
@@ -63,12 +63,22 @@ def require_outside(dataset_url: str, files: dict[str, Path | None], settings: D
             raise InvalidRequest(f"{other} and {option} name one file, and one would overwrite the other; give two")
 
 
-def reported(report: IngestReport, settings: Deidentification, file: Path | None) -> dict[str, object]:
-    """The signed report of an ingest, written to `file` if one is given."""
-    signed = signed_report(report, settings, datetime.now(UTC).isoformat(timespec="seconds"))
-    if file is not None:
-        write_private(file, _json(signed))
-    return dict(signed)
+def require_writable(report: Path | None, private_map: Path | None) -> None:
+    """Refuse files that could not be written when the work is done."""
+    for file in (report and report_file(report), private_map and map_file(private_map)):
+        if file:
+            file.require_writable()
+
+
+def reported(report: IngestReport, settings: Deidentification) -> dict[str, object]:
+    """The signed report of an ingest."""
+    return dict(signed_report(report, settings, datetime.now(UTC).isoformat(timespec="seconds")))
+
+
+def write_report(signed: Mapping[str, object] | None, file: Path | None) -> None:
+    """Write a signed report to `file`, where there is one of both."""
+    if signed is not None and file is not None:
+        report_file(file).write(_json(signed))
 
 
 def summary(signed: Mapping[str, object] | None) -> None:

@@ -73,6 +73,7 @@ def ingest(
     settings = deidentify_command.deidentification_of(deidentify, deidentify_key, accepts_burned_in=accept_burned_in)
     files = {"--deidentify-key": deidentify_key, "--deidentify-map": deidentify_map, "--report": report}
     deidentify_command.require_outside(dataset_url, files, settings)
+    deidentify_command.require_writable(report, deidentify_map)
     if create_bucket and not dry_run:
         _make_bucket(dataset_url)
     announced_warm_up(to_encode=True)  # here, so that not every worker does it
@@ -90,12 +91,13 @@ def ingest(
             private_map=deidentify_map,
             on_progress=lambda step: advance(step.done, step.total, step.outcome.source),
         )
-    signed = deidentify_command.reported(done, settings, report) if settings is not None else None
+    signed = deidentify_command.reported(done, settings) if settings is not None else None
     if as_json:
         say_json(summary_json(done) | ({} if signed is None else {"deidentification": signed}))
     else:
         summary(done)
         deidentify_command.summary(signed)
+    deidentify_command.write_report(signed, report)  # after it was told, which a full disk could prevent
     if done.is_committed:
         note_published_version(dataset_url)
     if not done.ok:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gzip
 import re
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -15,13 +17,15 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import tifffile
+from imagecodecs import packbits_encode
 from PIL import Image, PngImagePlugin
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.config import IGNORE
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, RLELossless, SecondaryCaptureImageStorage
 
 from mist.ingest.deidentify.table import TABLE, TECHNICAL_TEXT
 
@@ -151,6 +155,27 @@ def voxels(place: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
     return np.random.default_rng(place).integers(0, 4096, (SIDE, SIDE)).astype("<u2")
 
 
+def palette() -> FileDataset:
+    """A picture in run lengths, whose colours are kept with it, with canaries where no decoder looks."""
+    dataset = image(80)
+    dataset.SeriesInstanceUID = "1.2.826.0.1.3680043.77.6"
+    dataset.file_meta.TransferSyntaxUID = RLELossless
+    dataset.PhotometricInterpretation = "PALETTE COLOR"
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit = 7
+    for keyword in ("RescaleSlope", "RescaleIntercept", "RescaleType", "WindowCenter", "WindowWidth"):
+        del dataset[keyword]
+    for colour in ("Red", "Green", "Blue"):
+        dataset.add_new(f"{colour}PaletteColorLookupTableDescriptor", "US", [256, 0, 16])
+        entries = np.arange(256, dtype="<u2") * 257
+        dataset.add_new(f"{colour}PaletteColorLookupTableData", "OW", entries.tobytes() + b"CNRY behind.")
+    segment = bytes(packbits_encode(bytes(range(256)) + b"CNRY in the last run")) + b"CNRY behind it.."
+    frame = struct.pack("<2L", 1, 64) + b"CNRY" * 14 + segment + bytes(len(segment) % 2)
+    dataset.PixelData = encapsulate([frame], has_bot=False)
+    dataset["PixelData"].VR = "OB"
+    return dataset
+
+
 def burned_in() -> FileDataset:
     """A secondary capture that says that text is burned in."""
     dataset = image(90, SecondaryCaptureImageStorage, "OT")
@@ -167,7 +192,24 @@ def write_nifti(path: Path) -> None:
         header[name] = f"CNRY{next(_numbers)}"[:9]
     header.extensions.append(nib.nifti1.Nifti1Extension(6, f"a comment, CNRY{next(_numbers)}".encode()))
     with path.open("wb") as raw, gzip.GzipFile("CNRY.nii", "wb", fileobj=raw) as stream:
-        stream.write(picture.to_bytes() + b"CNRY behind")
+        stream.write(_beside_numbers(picture.to_bytes()) + b"CNRY behind")
+
+
+def _beside_numbers(data: bytes) -> bytes:
+    """A NIfTI-1 file of three axes without a qform, with canaries in numbers that mean nothing then."""
+    planted = bytearray(data)
+    for start, stop in ((48, 56), (56, 68), (92, 108), (140, 148), (256, 280)):  # see nifti1.h
+        planted[start:stop] = b"CNRY" * ((stop - start) // 4)
+    return bytes(planted)
+
+
+def _behind_rows(data: bytes) -> bytes:
+    """A PNG file of one IDAT chunk with a canary behind its rows, in the same zlib stream."""
+    start = data.index(b"IDAT")
+    length = int.from_bytes(data[start - 4 : start])
+    chunk = b"IDAT" + zlib.compress(zlib.decompress(data[start + 4 : start + 4 + length]) + b"CNRY behind rows", 0)
+    whole = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return data[: start - 4] + whole + data[start + 8 + length :]
 
 
 def write_pictures(folder: Path) -> None:
@@ -181,8 +223,8 @@ def write_pictures(folder: Path) -> None:
     exif = Image.Exif()
     exif[0x010E] = "CNRY description"
     picture.save(folder / "CNRY.png", pnginfo=info, exif=exif, icc_profile=b"CNRY profile")
-    with (folder / "CNRY.png").open("ab") as stream:
-        stream.write(b"CNRY behind")
+    whole = _behind_rows((folder / "CNRY.png").read_bytes())
+    (folder / "CNRY.png").write_bytes(whole + b"CNRY behind")
     picture.save(folder / "CNRY.jpg", comment=b"CNRY comment", exif=exif, icc_profile=b"CNRY profile")
     tifffile.imwrite(folder / "CNRY.tif", samples, description="CNRY", software="CNRY", datetime="1931:05:10 00:00:00")
     np.save(folder / "CNRY.npy", samples)

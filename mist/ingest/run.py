@@ -16,7 +16,8 @@ from mist.errors import InvalidRequest
 from mist.ingest.deidentify.counts import Findings
 from mist.ingest.deidentify.discovery import discover_privately
 from mist.ingest.deidentify.file import Deidentification
-from mist.ingest.deidentify.staging import Staging, write_private
+from mist.ingest.deidentify.private_file import map_file
+from mist.ingest.deidentify.staging import Staging
 from mist.ingest.discover import Discovery, discover
 from mist.ingest.job import Job, Result
 from mist.ingest.join import join_labels
@@ -129,7 +130,7 @@ def _discovered(
     with Staging.open(deidentification.key) as staging:
         discovery = discover_privately(sources, labels, deidentification, staging)
         if private_map is not None:
-            write_private(private_map, staging.map(discovery.tasks))
+            map_file(private_map).write(staging.map(discovery.tasks))
         yield discovery, staging.folder
 
 

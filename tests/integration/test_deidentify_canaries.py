@@ -12,9 +12,10 @@ import polars as pl
 import pydicom
 import pytest
 from numcodecs import Zstd
+from pydicom.uid import RLELossless
 
 from mist.ingest.deidentify.key import make_key
-from tests.canaries import PATTERN, burned_in, image, voxels, write_nifti, write_pictures
+from tests.canaries import PATTERN, burned_in, image, palette, voxels, write_nifti, write_pictures
 from tests.command_line import Done, run_process
 
 SLICES = 2
@@ -96,6 +97,10 @@ def test_the_report_holds_no_canary(run: Run) -> None:
     assert PATTERN.findall(run.report.read_bytes()) == []
 
 
+def test_what_is_printed_as_json_holds_the_report_with_its_signature(run: Run) -> None:
+    assert run.said["deidentification"] == json.loads(run.report.read_text())
+
+
 def test_neither_digests_of_the_sources_nor_the_key_are_stored_or_printed(run: Run) -> None:
     secrets = [hashlib.sha256(path.read_bytes()).hexdigest() for path in run.sources.rglob("*") if path.is_file()]
     secrets.append(run.key.read_text().strip())
@@ -147,6 +152,20 @@ def test_exported_slices_keep_voxels_and_geometry_and_say_what_was_done(run: Run
     assert len({(one.StudyInstanceUID, one.PatientID, one.FrameOfReferenceUID) for one in slices}) == 1
     for path in (tmp_path / "out").rglob("*"):
         assert path.is_dir() or not PATTERN.search(path.read_bytes() + path.name.encode())
+
+
+def test_a_file_that_is_kept_as_it_is_holds_no_canary_behind_its_samples_and_colours(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "sources").mkdir()
+    palette().save_as(tmp_path / "sources" / "CNRY.dcm")
+    options = ["--deidentify", "basic", "--deidentify-key", run.key, "--workers", 1]
+    mist("ingest", tmp_path / "sources", tmp_path / "dataset", *options)
+    mist("export", tmp_path / "dataset", "-o", tmp_path / "out")
+    (path,) = (tmp_path / "out").rglob("*.dcm")
+    exported = pydicom.dcmread(path)
+    assert exported.file_meta.TransferSyntaxUID == RLELossless  # so what is stored is the file, not its voxels alone
+    assert exported.pixel_array.tobytes() == bytes(range(256))
+    assert len(exported.RedPaletteColorLookupTableData) == 512
+    assert [name for name, content in _stored(tmp_path / "dataset").items() if PATTERN.search(content)] == []
 
 
 def test_labels_find_their_scans_though_names_are_gone(run: Run) -> None:

@@ -97,6 +97,39 @@ def test_nothing_overwrites_the_key(mist: Mist, tmp_path: Path, key: Path, sourc
     assert key.read_bytes() == secret
 
 
+@pytest.mark.parametrize("option", ["--deidentify-map", "--report"])
+def test_a_file_in_a_folder_that_is_not_there_is_refused_before_anything_is_stored(
+    mist: Mist, tmp_path: Path, key: Path, sources: Path, option: str
+) -> None:
+    options = ["--deidentify", "basic", "--deidentify-key", key, option, tmp_path / "no" / "file"]
+    error = mist("ingest", sources, tmp_path / "dataset", *options).error
+    assert f"make the folder {tmp_path / 'no'} first" in error
+    assert not (tmp_path / "dataset").exists()
+
+
+@pytest.mark.parametrize("option", ["--deidentify-map", "--report"])
+def test_no_file_takes_the_place_of_a_source(mist: Mist, tmp_path: Path, key: Path, sources: Path, option: str) -> None:
+    before = (sources / "CNRY.dcm").read_bytes()
+    options = ["--deidentify", "basic", "--deidentify-key", key, option, sources / "CNRY.dcm"]
+    assert "is there already" in mist("ingest", sources, tmp_path / "dataset", *options).error
+    assert (sources / "CNRY.dcm").read_bytes() == before
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_a_later_run_writes_the_same_files_anew(mist: Mist, tmp_path: Path, key: Path, sources: Path) -> None:
+    options = ["--deidentify", "basic", "--deidentify-key", key, "--workers", 1, "--dry-run"]
+    files = ["--report", tmp_path / "report.json", "--deidentify-map", tmp_path / "map.csv"]
+    mist("ingest", sources, tmp_path / "dataset", *options, *files)
+    image(2).save_as(sources / "CNRY 2.dcm")
+    mist("ingest", sources, tmp_path / "dataset", *options, *files)
+    assert "CNRY 2.dcm" in (tmp_path / "map.csv").read_text()
+    assert json.loads((tmp_path / "report.json").read_text())["report"]["files"]["files"] == 2
+
+
+def test_a_key_in_a_folder_that_is_not_there_is_an_error_that_says_so(mist: Mist, tmp_path: Path) -> None:
+    assert "name a folder that is there" in mist("new-key", tmp_path / "no" / "key").error
+
+
 def test_no_map_is_written_through_a_link(mist: Mist, tmp_path: Path, key: Path, sources: Path) -> None:
     (tmp_path / "map.csv").symlink_to(tmp_path / "elsewhere")
     options = ["--deidentify", "basic", "--deidentify-key", key, "--workers", 1, "--dry-run"]

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 
 import numpy as np
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from mist.errors import SourceRefused
 from mist.ingest.deidentify.counts import Tally
 from mist.ingest.deidentify.dicom_file import clean_file
 from mist.ingest.deidentify.key import Key
@@ -27,13 +29,23 @@ def _object(**values: object) -> Dataset:
     return dataset
 
 
-def _cleaned(dataset: Dataset, profile: str = "basic", *, is_implicit: bool = False) -> FileDataset:
+def _cleaned(
+    dataset: Dataset, profile: str = "basic", *, syntax: UID = ExplicitVRLittleEndian, behind: bytes = b""
+) -> FileDataset:
+    """`dataset` from a file with `behind` at its end, cleaned."""
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = syntax
     stream = BytesIO()
-    FileDataset("", dataset, bytes(128), meta).save_as(stream)
+    dcmwrite(stream, FileDataset("", dataset, bytes(128), meta, syntax.is_implicit_VR, syntax.is_little_endian))
+    stream.write(behind)
     stream.seek(0)
     return dcmread(BytesIO(clean_file(dcmread(stream), KEY, Profile.parse(profile), Tally())))
+
+
+def _written(dataset: FileDataset) -> bytes:
+    stream = BytesIO()
+    dataset.save_as(stream)
+    return stream.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -98,16 +110,74 @@ def test_characteristics_stay_if_asked_for_and_great_ages_are_one() -> None:
     assert "EthnicGroup" not in clean
 
 
-@pytest.mark.parametrize("is_implicit", [False, True])
-def test_safe_private_numbers_stay_if_asked_for_and_nothing_else_that_is_private(*, is_implicit: bool) -> None:
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_safe_private_numbers_stay_if_asked_for_and_nothing_else_that_is_private(syntax: UID) -> None:
     dataset = _object()
     block = dataset.private_block(0x7053, "Philips PET Private Group", create=True)
     block.add_new(0x00, "DS", "0.5")
     block.add_new(0x01, "LO", "a text")
-    clean = _cleaned(dataset, "basic+safe-private", is_implicit=is_implicit)
+    clean = _cleaned(dataset, "basic+safe-private", syntax=syntax)
     assert clean.private_block(0x7053, "Philips PET Private Group")[0x00].value == 0.5
     assert [tag for tag in clean.keys() if tag.is_private] == [0x70530010, 0x70531000]  # noqa: SIM118
     assert not any(tag.is_private for tag in _cleaned(dataset).keys())  # noqa: SIM118
+
+
+def test_a_private_element_of_a_row_that_stays_goes_if_the_file_gives_it_another_vr() -> None:
+    dataset = _object()
+    block = dataset.private_block(0x2001, "Philips Imaging DD 001", create=True)
+    block.add_new(0x03, "FL", 1000.0)
+    block.add_new(0x04, "LO", "a text")
+    clean = _cleaned(dataset, "basic+safe-private")
+    assert [tag for tag in clean.keys() if tag.is_private] == [0x20010010, 0x20011003]  # noqa: SIM118
+
+
+def test_more_binary_numbers_than_a_private_row_can_have_go() -> None:
+    dataset = _object()
+    dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x27, "FD", [1.0] * 7)
+    assert not any(tag.is_private for tag in _cleaned(dataset, "basic+safe-private").keys())  # noqa: SIM118
+
+
+def test_the_time_of_a_place_by_satellites_goes_even_where_dates_are_kept() -> None:
+    clean = _cleaned(_object(GPSTimeStamp="20200227101112", StudyDate="20200227"), "basic+modified-dates")
+    assert ("GPSTimeStamp" in clean, clean.StudyDate != "") == (False, True)
+
+
+def _items(count: int) -> bytes:
+    """Items in Implicit VR Little Endian, each with a name, a text of no row and a number."""
+    name, text, number = (struct.pack("<HHL", *tag, 8) for tag in ((0x10, 0x10), (0x8, 0xFFEE), (0x18, 0x50)))
+    time = struct.pack("<HHLd", 0x18, 0x9073, 8, 1.5)
+    item = name + b"Doe^John" + text + b"Doe^John" + number + b"2.500000" + time
+    return (struct.pack("<HHL", 0xFFFE, 0xE000, len(item)) + item) * count
+
+
+def _unknown(tag: int, value: bytes, order: str = "<") -> bytes:
+    """An element of unknown VR as it stands in a file."""
+    return struct.pack(f"{order}HH2sHL", tag >> 16, tag & 0xFFFF, b"UN", 0, len(value)) + value
+
+
+@pytest.mark.parametrize(("syntax", "order"), [(ExplicitVRLittleEndian, "<"), (ExplicitVRBigEndian, ">")])
+@pytest.mark.parametrize("count", [2, 2000])
+def test_a_sequence_of_unknown_vr_is_cleaned_item_by_item_whatever_its_length(
+    syntax: UID, order: str, count: int
+) -> None:
+    clean = _cleaned(_object(), syntax=syntax, behind=_unknown(0x00289110, _items(count), order))
+    numbers = [(item.SliceThickness, item.AcquisitionDuration) for item in clean.PixelMeasuresSequence]
+    assert numbers == [(2.5, 1.5)] * count
+    assert {str(item.PatientName) for item in clean.PixelMeasuresSequence} == {KEY.pseudonym("patient", "one")}
+    assert b"Doe" not in _written(clean)
+
+
+@pytest.mark.parametrize("size", [2, 70_000])
+def test_bytes_in_place_of_a_sequence_are_refused_with_what_they_are(size: int) -> None:
+    said = rf"\(0028,9110\) PixelMeasuresSequence .* {size} bytes of unknown VR \(UN\)"
+    with pytest.raises(SourceRefused, match=said):
+        _cleaned(_object(), behind=_unknown(0x00289110, b"a" * size))
+
+
+@pytest.mark.parametrize("tag", [0x0008FFEE, 0x00091010, 0x00104000, 0x00420011])
+@pytest.mark.parametrize("count", [1, 10_000])
+def test_values_of_unknown_vr_go_whatever_their_length(tag: int, count: int) -> None:
+    assert b"Doe" not in _written(_cleaned(_object(), behind=_unknown(tag, b"Doe^John" * count)))
 
 
 def test_public_codes_stay_without_their_meanings_and_codes_of_the_house_go() -> None:

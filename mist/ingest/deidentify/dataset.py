@@ -17,9 +17,11 @@ from pydicom.tag import BaseTag, Tag
 
 from mist.ingest.deidentify.codes import is_public_code
 from mist.ingest.deidentify.counts import Tally
+from mist.ingest.deidentify.items import items_of
 from mist.ingest.deidentify.key import Key
+from mist.ingest.deidentify.lookup_tables import DESCRIPTORS, entries_only
 from mist.ingest.deidentify.profile import Option, Profile
-from mist.ingest.deidentify.safe_private import creator_tag, safe_vr
+from mist.ingest.deidentify.safe_private import MOST_VALUES, creator_tag, safe_vr
 from mist.ingest.deidentify.table import PALETTES, TABLE, Action, action_of, most_values, standard_vr
 from mist.ingest.deidentify.values import (
     age_of_many,
@@ -36,7 +38,10 @@ from mist.ingest.deidentify.values import (
 _CODE_VALUE, _CODE_SCHEME, _CODE_MEANING = 0x00080100, 0x00080102, 0x00080104
 _CODE = frozenset({_CODE_VALUE, _CODE_SCHEME, _CODE_MEANING})
 _PATIENT_NAME, _PATIENT_ID, _BIRTH_DATE, _AGE, _STUDY_UID = 0x00100010, 0x00100020, 0x00100030, 0x00101010, 0x0020000D
-_PHOTOMETRIC, _ROWS, _LUT_DESCRIPTOR, _LUT_DATA = 0x00280004, 0x00280010, 0x00283002, 0x00283006
+_PHOTOMETRIC, _ROWS, _LUT_DATA = 0x00280004, 0x00280010, 0x00283006
+
+_SEGMENTED = 0x20
+"""By how much the tag of a palette in segments is greater than that of the same one entry by entry."""
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 """Length of an element that ends by a mark (PS3.5 7.1.1)."""
@@ -106,7 +111,9 @@ class _Cleaning:
 
     def keep(self, tag: int, vr: str) -> _Done:
         """A value that stays if it has the form of its VR; a text gives way to one that says so."""
-        value = _stored(self.source, tag)
+        value = self._table(tag) if tag in DESCRIPTORS else _stored(self.source, tag)
+        if value is None:
+            return Action.REMOVE, None
         if vr.startswith("O"):
             return (Action.KEEP, value) if self._belongs(tag) else (Action.REMOVE, None)
         if not has_count(vr, value, most_values(tag)):
@@ -149,10 +156,17 @@ class _Cleaning:
     def _belongs(self, tag: int) -> bool:
         """Whether bytes stand where they have a meaning: pixels in an image, entries in a table, colours of indices."""
         if tag in PALETTES:
-            return stored_text(self.source, _PHOTOMETRIC) == "PALETTE COLOR"
+            is_spare = tag - _SEGMENTED in DESCRIPTORS and tag - _SEGMENTED in self.source  # which no decoder reads
+            return stored_text(self.source, _PHOTOMETRIC) == "PALETTE COLOR" and not is_spare
         if tag == _LUT_DATA:
-            return _LUT_DESCRIPTOR in self.source
+            return True  # it has a descriptor, or was gone by now
         return self.is_top and _ROWS in self.source
+
+    def _table(self, tag: int) -> bytes | None:
+        """The entries of a lookup table; None where nothing describes it."""
+        descriptor = DESCRIPTORS[tag]
+        said = _stored(self.source, descriptor) if descriptor in self.source else b""
+        return entries_only(_stored(self.source, tag), said, is_little_endian=self.is_little_endian)
 
     def _uids(self, value: bytes) -> bytes:
         uids = [part.strip(" \0") for part in text_of(value).split("\\")]
@@ -161,10 +175,15 @@ class _Cleaning:
     def _sequence(self, tag: BaseTag, action: Action) -> Sequence:
         if action is Action.EMPTY:
             return Sequence()
-        items = self.source[tag].value
+        items = items_of(self.source, tag)
         if action is Action.DUMMY:
             return Sequence([self._dummies(item) for item in items])
-        return Sequence([replace(self, source=item, is_top=False).result() for item in items])
+        return Sequence([self._item(item) for item in items])
+
+    def _item(self, item: Dataset) -> Dataset:
+        """An item, cleaned; one of unknown VR may have another byte order than the file."""
+        is_little_endian = item.original_encoding[1] is not False
+        return replace(self, source=item, is_top=False, is_little_endian=is_little_endian).result()
 
     def _dummies(self, item: Dataset) -> Dataset:
         """An item in which every value is a dummy."""
@@ -172,7 +191,7 @@ class _Cleaning:
         for tag in item.keys():  # noqa: SIM118 - elements, unlike keys, are converted
             vr = None if tag.is_private else standard_vr(tag, _file_vr(item, tag))
             if vr == "SQ":
-                found[tag] = DataElement(tag, vr, Sequence([self._dummies(one) for one in item[tag].value]))
+                found[tag] = DataElement(tag, vr, Sequence([self._dummies(one) for one in items_of(item, tag)]))
             elif vr is not None and vr != "NONE":
                 found[tag] = self._raw(tag, vr, self._uids(_stored(item, tag)) if vr == "UI" else dummy(vr))
         return found
@@ -182,7 +201,7 @@ class _Cleaning:
         creator = creator_tag(tag)
         name = stored_text(self.source, creator)
         vr = safe_vr(tag, name, _file_vr(self.source, tag)) if Option.SAFE_PRIVATE in self.profile.options else None
-        if vr is not None and has_form(vr, value := _stored(self.source, tag)) and has_count(vr, value, None):
+        if vr is not None and has_form(vr, value := _stored(self.source, tag)) and has_count(vr, value, MOST_VALUES):
             yield self._raw(creator, "LO", padded(name))
             yield self._raw(tag, vr, _stored(self.source, tag))
         else:

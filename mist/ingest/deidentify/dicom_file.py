@@ -1,7 +1,8 @@
 """DICOM files without what identifies.
 
 The rule: the new file is written from the clean dataset alone: an empty preamble, file meta information of its own, and
-what was done to it (PS3.15 E.1.1: 0012,0062 to 0012,0064, and 0028,0303). Its transfer syntax stays, so that pixels do.
+what was done to it (0012,0062 to 0012,0064 by PS3.15 E.1.1; 0028,0303 by E.2 and E.3.6). Its transfer syntax stays, so
+that pixels do.
 """
 
 from __future__ import annotations

@@ -92,13 +92,16 @@ def make_key(path: Path) -> None:
     Raises
     ------
     InvalidRequest
-        The file is there: a key that is overwritten is lost, and with it what leads to the same pseudonyms.
-    OSError
-        It cannot be written.
+        The file is there: a key that is overwritten is lost, and with it what leads to the same pseudonyms. Or it
+        cannot be written.
     """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise InvalidRequest(f"{path} is there already, and a key is never overwritten; give another name") from None
+    except OSError as error:
+        raise InvalidRequest(
+            f"the key {path} cannot be written ({error.strerror}); name a folder that is there and you can write to"
+        ) from None
     with os.fdopen(handle, "w") as stream:
         stream.write(secrets.token_hex(32) + "\n")

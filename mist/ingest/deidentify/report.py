@@ -1,8 +1,8 @@
 """The signed report of a de-identifying ingest.
 
 The rule: it says what was done and to how much, and nothing of whom: no value, no name, no path. Whoever has the key
-can tell that nobody has changed it since: the signature is an HMAC of the report as canonical JSON. Takes no clock:
-when it was done is told.
+can tell that nobody has changed it since: the signature is an HMAC of the report as canonical JSON, and beside the two
+the file holds nothing, so that every value in it is checked. Takes no clock: when it was done is told.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ from mist.ingest.report import IngestReport, ScanStatus
 from mist.scan import canonical_json
 
 ALGORITHM = "HMAC-SHA256"
+"""The only one; a file that names another is refused."""
+
+_PARTS = frozenset({"report", "signature"})
+_SIGNATURE = frozenset({"algorithm", "key", "value"})
+"""What a file and its signature hold: whatever else somebody adds would look signed."""
 
 NOT_DONE: tuple[Json, ...] = (
     "pixels were not searched for text or faces",
@@ -71,13 +76,14 @@ def check_report(text: str, key: Key) -> Mapping[str, object]:
     try:
         whole = json.loads(text, object_pairs_hook=_distinct)
         said, signature = whole["report"], whole["signature"]
-        value, signer = str(signature["value"]), signature["key"]
+        value, signer = signature["value"], signature["key"]
         expected = _sign(said, key)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InvalidRequest("this is no report of a de-identification: give the file that --report wrote") from None
     if signer != key.name:
         raise InvalidRequest(f"the report was signed by key {signer!r}, and this is key {key.name!r}; give that key")
-    if not hmac.compare_digest(value, expected):
+    is_known = whole.keys() == _PARTS and signature.keys() == _SIGNATURE and signature["algorithm"] == ALGORITHM
+    if not is_known or not hmac.compare_digest(str(value).encode(), expected.encode()):
         raise InvalidRequest("the report is not the one that was signed: it was changed afterwards; do not rely on it")
     if not isinstance(said, dict):
         raise InvalidRequest("this is no report of a de-identification: it says nothing")

@@ -1,7 +1,7 @@
 """What pixels may show of a patient, as far as a header tells: burned-in text, and faces.
 
 The rule: nobody looks at pixels here. Burned In Annotation (0028,0301) may be absent, and then "may or may not contain"
-text (PS3.3 C.7.6.1.1); so a file that says YES, and one that is silent and of a kind known for text in its pixels, is
+text (PS3.3 Table C.7-9); so a file that says YES, and one that is silent and of a kind known for text in its pixels, is
 refused until a person who has looked accepts it. A face that could be reconstructed (PS3.15 E.3.2) is only counted.
 """
 

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from mist.errors import InvalidRequest
 from mist.ingest.deidentify.key import Key
 from mist.ingest.discover import FoundFile
 from mist.ingest.file_format import BESIDE_IMAGES
@@ -86,22 +85,3 @@ def _neutral(key: Key, relative: PurePath) -> str:
     ending = next((ending for ending in (*EXTENSIONS, *sorted(BESIDE_IMAGES)) if name.endswith(ending)), "")
     hidden = "." if name.startswith(".") else ""
     return f"{hidden}{key.pseudonym('file', relative.as_posix())}{ending}"
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write `text` to a file that only its owner can read.
-
-    Raises
-    ------
-    InvalidRequest
-        It cannot be written, or is a link, which may lead to where others read.
-    """
-    if path.is_symlink():
-        raise InvalidRequest(f"{path} is a link, and may lead to where others read; name the file itself")
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        os.fchmod(handle, 0o600)  # also where the file was there before
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise InvalidRequest(f"{path} cannot be written: {error.strerror}") from None

@@ -137,6 +137,9 @@ TEXT_VRS = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 _BULK_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _DATE_VRS = frozenset({"DA", "DT", "TM"})
 
+_DATES_THAT_GO = _tags("GPSTimeStamp")
+"""Dates and times that the column for modified dates leaves to the Basic Profile."""
+
 
 def standard_vr(tag: int, vr: str | None) -> str | None:
     """The VR that an element has by the standard, or None where it has none, or the file gives it another.
@@ -170,9 +173,18 @@ def action_of(tag: int, vr: str | None, profile: Profile) -> Action:
     if tag in _CHARACTERISTICS and Option.PATIENT_CHARACTERISTICS in profile.options:
         return Action.KEEP
     if tag in TABLE:
-        is_shifted = vr in _DATE_VRS and group != _BIRTH_GROUP and Option.MODIFIED_DATES in profile.options
-        return Action.SHIFT if is_shifted else _by_vr(TABLE[tag], vr)
+        return Action.SHIFT if _is_shifted(tag, vr, profile) else _by_vr(TABLE[tag], vr)
     return _unlisted(tag, vr)
+
+
+def _is_shifted(tag: int, vr: str, profile: Profile) -> bool:
+    """Whether a listed element is a date that stays, moved.
+
+    The column for modified dates has the same rows, and besides them the time zone, timestamps in opaque bytes and the
+    last menstrual date, which go here.
+    """
+    is_date = vr in _DATE_VRS and tag >> 16 != _BIRTH_GROUP and tag not in _DATES_THAT_GO
+    return is_date and Option.MODIFIED_DATES in profile.options
 
 
 def _by_vr(action: Action, vr: str) -> Action:

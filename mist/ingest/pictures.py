@@ -16,6 +16,7 @@ from PIL import Image
 
 from mist.errors import SourceRefused
 from mist.geometry import geometry_of_indices
+from mist.ingest.png_file import PngFile
 from mist.ingest.sample_type import to_voxels
 from mist.ingest.source import DecodedSource
 from mist.volume import Volume, Voxels
@@ -25,6 +26,9 @@ _DEEP_COLOUR_TYPES = frozenset({2, 4, 6})
 
 _MODES = frozenset({"1", "L", "LA", "I;16", "I;16B", "I", "F", "RGB", "RGBA"})
 """Pillow's modes whose arrays hold the samples of the file."""
+
+_PLAIN_MODES = frozenset({"L", "LA", "I;16", "RGB", "RGBA"})
+"""Those in which Pillow leaves the samples of a PNG file as they are."""
 
 
 def read_picture(path: Path, *, is_mask: bool) -> DecodedSource:
@@ -39,7 +43,7 @@ def read_picture(path: Path, *, is_mask: bool) -> DecodedSource:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path) as picture:
-            samples = _deep_samples(path) if _is_deep_colour(path) else _samples(picture, is_mask=is_mask)
+            samples = _deep_samples(path) if _is_deep_colour(path) else _samples(picture, path, is_mask=is_mask)
     voxels = to_voxels(samples)
     return DecodedSource(Volume(voxels, "yx" if voxels.ndim == 2 else "yxc", geometry_of_indices()))
 
@@ -55,7 +59,7 @@ def _deep_samples(path: Path) -> Voxels:
     return np.asarray(imagecodecs.png_decode(path.read_bytes()))
 
 
-def _samples(picture: Image.Image, *, is_mask: bool) -> Voxels:
+def _samples(picture: Image.Image, path: Path, *, is_mask: bool) -> Voxels:
     frames = getattr(picture, "n_frames", 1)
     if frames > 1:
         raise SourceRefused(f"an animation of {frames} frames; save each one as a picture")
@@ -63,4 +67,11 @@ def _samples(picture: Image.Image, *, is_mask: bool) -> Voxels:
         picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
     if picture.mode not in _MODES and not (picture.mode == "P" and is_mask):
         raise SourceRefused(f"a picture in the colour space {picture.mode}; convert it to grey or RGB")
-    return np.asarray(picture)
+    plain = _plain_samples(path) if picture.format == "PNG" and picture.mode in _PLAIN_MODES else None
+    return np.asarray(picture) if plain is None else plain
+
+
+def _plain_samples(path: Path) -> Voxels | None:
+    """What Pillow would decode, in a third of the time; None for a file that it had better judge."""
+    file = PngFile.of(path.read_bytes())
+    return None if file is None else file.samples()

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileDataset
@@ -38,37 +39,48 @@ _NOT_DEFLATED = bytes(128) + b"DICM\2\0\x10\0UI\x14\0" + ExplicitVRLittleEndian.
 """How a file begins whose dataset is what a deflated one unpacks to."""
 
 
-def read_dataset(path: Path, keywords: Sequence[str] | None = None) -> FileDataset:
+def read_dataset(path: Path, keywords: Sequence[str] | None = None, data: bytes | None = None) -> FileDataset:
     """The dataset in the file at `path`: whole, or only the attributes `keywords` and nothing from the pixels on.
 
     A file without preamble and file meta is read as well (`force`): `kind_of` has found that it begins like a dataset.
+    The dataset's `filename` is None where it was unpacked: its elements lie elsewhere in the file than they say.
+
+    Parameters
+    ----------
+    data
+        What the file holds, where it is held in memory already.
 
     Raises
     ------
     SourceRefused
         It is deflated, and cannot be unpacked or holds more than `MOST_INFLATED`.
     """
-    source = _inflated(path, is_whole=keywords is None) or path
-    if keywords is None:
-        return dcmread(source, force=True)
-    return dcmread(source, force=True, stop_before_pixels=True, specific_tags=list(keywords))
+    with path.open("rb") if data is None else BytesIO(data) as stream:
+        inflated = _inflated(stream, is_whole=keywords is None)
+        stream.seek(0)
+        source = inflated or stream
+        if keywords is None:
+            dataset = dcmread(source, force=True)
+        else:
+            dataset = dcmread(source, force=True, stop_before_pixels=True, specific_tags=list(keywords))
+        dataset.filename = str(path) if inflated is None else None
+        return dataset
 
 
-def _inflated(path: Path, *, is_whole: bool) -> BytesIO | None:
-    """The file at `path`, or the beginning of it, as if it were not deflated; None where it is not deflated anyway.
+def _inflated(stream: BinaryIO, *, is_whole: bool) -> BytesIO | None:
+    """A file, or the beginning of it, as if it were not deflated; None where it is not deflated anyway.
 
     pydicom would unpack all of it whatever it takes.
     """
-    with path.open("rb") as stream:
-        head = stream.read(_LENGTH_END)
-        length = int.from_bytes(head[_LENGTH_END - 4 :], "little")
-        meta = stream.read(min(length, 1 << 16))
-        if head[128:132] != b"DICM" or DeflatedExplicitVRLittleEndian.encode() not in meta:
-            return None
-        if len(meta) != length:
-            raise SourceRefused(f"its file meta information is said to have {length} bytes; the file is damaged")
-        most = MOST_INFLATED if is_whole else INFLATED_HEADER
-        unpacked = zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(stream.read(), most + 1)
+    head = stream.read(_LENGTH_END)
+    length = int.from_bytes(head[_LENGTH_END - 4 :], "little")
+    meta = stream.read(min(length, 1 << 16))
+    if head[128:132] != b"DICM" or DeflatedExplicitVRLittleEndian.encode() not in meta:
+        return None
+    if len(meta) != length:
+        raise SourceRefused(f"its file meta information is said to have {length} bytes; the file is damaged")
+    most = MOST_INFLATED if is_whole else INFLATED_HEADER
+    unpacked = zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(stream.read(), most + 1)
     if is_whole and len(unpacked) > most:
         raise SourceRefused(f"its deflated dataset unpacks to more than {most >> 20} MiB; save it without deflating")
     return BytesIO(_NOT_DEFLATED + unpacked)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileDataset
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -110,8 +112,19 @@ def transfer_syntax(dataset: FileDataset) -> UID:
 
 def text(dataset: Dataset, keyword: str) -> str:
     """The value of an attribute as text; empty where it is absent."""
-    value = dataset.get(keyword)
+    value = value_of(dataset, keyword)
     return "" if value is None else str(value).strip()
+
+
+def value_of(dataset: Dataset, keyword: str) -> object:
+    """The value of an attribute that is no sequence, or None where it is absent; `Dataset.get` takes much longer."""
+    tag = _tag(keyword)
+    return dataset[tag].value if tag in dataset else None
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def number(value: object, keyword: str) -> float | None:
@@ -169,14 +182,14 @@ def frame_value(dataset: Dataset, frame: int, macro: str, keyword: str) -> objec
     """
     for groups, place in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
         item = _item(_item(dataset, groups, place), macro, 0)
-        if keyword in item:
-            return item.get(keyword)
-    return dataset.get(keyword)
+        if _tag(keyword) in item:
+            return value_of(item, keyword)
+    return value_of(dataset, keyword)
 
 
 def _item(dataset: Dataset, sequence: str, place: int) -> Dataset:
     """An item of a sequence, or an empty dataset where there is none."""
-    items = dataset.get(sequence) or ()
+    items = (dataset.get(sequence) if _tag(sequence) in dataset else None) or ()
     return items[place] if place < len(items) else _NOTHING
 
 

@@ -5,6 +5,7 @@ The rule: what is odd in any way is not taken: it is left to Pillow, which judge
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Self
 
@@ -60,10 +61,10 @@ class PngFile:
 
     def body(self, rows: bytes) -> bytes | None:
         """The body with the plain `rows` that the file shows; None where it does not show them, or shows more."""
-        if len(rows) != self.form.height * self.form.row_bytes or not self._ends_with_its_rows():
+        if len(rows) != self.form.height * self.form.row_bytes:
             return None
         stream = _inflated(self.compressed, self.form.stream_bytes)
-        if stream is None or max(self._filters(stream)) >= FILTERS:
+        if stream is None or max(self._filters(stream)) >= FILTERS or not self._ends_after(stream):
             return None
         filters = self._filters(stream)
         return png_body(self.before, filters, rows, self.after) if self.form.filtered(filters, rows) == stream else None
@@ -71,8 +72,14 @@ class PngFile:
     def _filters(self, stream: bytes) -> bytes:
         return stream[:: 1 + self.form.row_bytes]
 
-    def _ends_with_its_rows(self) -> bool:
-        """Whether no byte follows the checksum of the rows, of which libdeflate says nothing: each one is needed."""
+    def _ends_after(self, stream: bytes) -> bool:
+        """Whether no byte follows the checksum of the rows, of which libdeflate says nothing.
+
+        It is at the end if nothing before is like it; otherwise it is if no byte can be missed.
+        """
+        checksum = zlib.adler32(stream).to_bytes(4, "big")
+        if self.compressed.find(checksum) == len(self.compressed) - len(checksum):
+            return True
         return _inflated(self.compressed[:-1], self.form.stream_bytes) is None
 
 

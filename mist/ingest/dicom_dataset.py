@@ -64,7 +64,9 @@ def read_dataset(path: Path, keywords: Sequence[str] | None = None, data: bytes 
         if keywords is None:
             dataset = dcmread(source, force=True)
         else:
-            dataset = dcmread(source, force=True, stop_before_pixels=True, specific_tags=[_tag(each) for each in keywords])
+            dataset = dcmread(
+                source, force=True, stop_before_pixels=True, specific_tags=[_tag(each) for each in keywords]
+            )
         dataset.filename = str(path) if inflated is None else None
         return dataset
 

@@ -12,10 +12,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
 
-import numpy as np
-import numpy.typing as npt
+from mist.png_rows import PngRows
 
 LEVEL = 6
 """How hard `wrapped` compresses: zlib's own default."""
@@ -144,99 +142,22 @@ def meta_elements(data: bytes) -> list[MetaElement]:
 
 # ------------------------------------------------------------------------------------------------------------------ PNG
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MARK = b"\0\0\0\0IDAT"
 """Stands in a body where the first image data chunk began."""
 
-_IHDR_END = 33
-"""Where the first chunk, the header, ends."""
 
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""By colour type (PNG 11.2.1)."""
+def png_body(before: bytes, filters: bytes, rows: bytes, after: bytes) -> bytes:
+    """The body of a PNG file: what is before the image data, four zeros and `IDAT`, the filters, the rows, the rest.
 
-
-@dataclass(frozen=True, slots=True)
-class PngParts:
-    """A PNG file in parts."""
-
-    before: bytes
-    """From the signature to the first image data chunk."""
-    compressed: bytes
-    """The data of all image data chunks."""
-    after: bytes
-    """What follows them."""
-
-    @classmethod
-    def of(cls, data: bytes) -> Self:
-        """The parts of a file.
-
-        Raises
-        ------
-        ValueError
-            Its chunks are broken, or image data chunks do not lie one after the other.
-        """
-        chunks: list[tuple[int, int]] = []
-        at = len(_SIGNATURE)
-        while at < len(data) and (not chunks or data[chunks[-1][0] + 4 : chunks[-1][0] + 8] != b"IEND"):
-            end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-            chunks.append((at, end))
-            at = end
-        images = [place for place, (start, _) in enumerate(chunks) if data[start + 4 : start + 8] == b"IDAT"]
-        if at > len(data) or not images or images != list(range(images[0], images[-1] + 1)):
-            raise ValueError("its chunks are not those of a PNG file")
-        first, last = chunks[images[0]][0], chunks[images[-1]][1]
-        held = b"".join(data[start + 8 : end - 4] for start, end in chunks[images[0] : images[-1] + 1])
-        return cls(data[:first], held, data[last:])
-
-
-@dataclass(frozen=True, slots=True)
-class PngRows:
-    """How the rows of a PNG file lie: not interlaced, with whole bytes for a sample."""
-
-    height: int
-    row_bytes: int
-    pixel_bytes: int
-    sample_bytes: int
-
-    @classmethod
-    def of(cls, before: bytes) -> Self | None:
-        """What the first chunk says; None where rows lie otherwise."""
-        if len(before) < _IHDR_END:
-            return None
-        width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", before, 16)
-        if interlace or depth not in (8, 16) or colour not in _CHANNELS:
-            return None
-        pixel_bytes = _CHANNELS[colour] * depth // 8
-        return cls(height, width * pixel_bytes, pixel_bytes, depth // 8)
-
-    @property
-    def stream_bytes(self) -> int:
-        """Size of all rows, each with the number of its filter."""
-        return self.height * (1 + self.row_bytes)
-
-
-def png_rows(data: bytes) -> PngRows | None:
-    """How the rows of the PNG file `data` lie, or None where they do not lie plainly."""
-    return PngRows.of(data)
-
-
-def png_body(data: bytes, rows: bytes) -> bytes | None:
-    """A PNG file with the plain `rows` that it shows, or None where it does not show them or would not come back.
-
-    The body is all chunks before the image data, four zeros and `IDAT`, the number of each row's filter, the rows, all
-    chunks after the image data.
+    Parameters
+    ----------
+    before, after
+        All chunks before the image data, the signature first, and all chunks after them.
+    filters, rows
+        The number of each row's filter, and the plain rows.
     """
-    parts, form = PngParts.of(data), png_rows(data)
-    if form is None or len(rows) != form.height * form.row_bytes:
-        return None
-    inflating = zlib.decompressobj()
-    stream = inflating.decompress(parts.compressed, form.stream_bytes + 1)
-    if len(stream) != form.stream_bytes or not inflating.eof or inflating.unused_data:
-        return None
-    filters = stream[:: 1 + form.row_bytes]
-    if max(filters) > 4 or _filtered(filters, rows, form) != stream:
-        return None
-    return b"".join((parts.before, _MARK, filters, rows, parts.after))
+    return b"".join((before, _MARK, filters, rows, after))
 
 
 def png_rows_offset(body: bytes) -> int:
@@ -250,7 +171,7 @@ def png_rows_offset(body: bytes) -> int:
 
 def _mark(body: bytes) -> int:
     """Where the chunks before the image data end."""
-    at = len(_SIGNATURE)
+    at = len(PNG_SIGNATURE)
     while body[at : at + 8] != _MARK:
         at += 12 + int.from_bytes(body[at : at + 4], "big")
         if at >= len(body):
@@ -263,40 +184,7 @@ def _png(body: bytes) -> bytes:
     if form is None:
         raise ValueError("its rows do not lie plainly")
     end = start + form.height * form.row_bytes
-    data = zlib.compress(_filtered(body[start - form.height : start], body[start:end], form), LEVEL)
+    data = zlib.compress(form.filtered(body[start - form.height : start], body[start:end]), LEVEL)
     checksum = zlib.crc32(data, zlib.crc32(b"IDAT"))
     chunk = struct.pack(">I", len(data)) + b"IDAT" + data + struct.pack(">I", checksum)
     return body[:mark] + chunk + body[end:]
-
-
-def _filtered(filters: bytes, rows: bytes, form: PngRows) -> bytes:
-    """The rows, each after the number of its filter and filtered by it (PNG 9)."""
-    kinds = np.frombuffer(filters, np.uint8)
-    plain = np.frombuffer(rows, np.uint8).reshape(form.height, form.row_bytes)
-    up, left, corner = np.zeros_like(plain), np.zeros_like(plain), np.zeros_like(plain)
-    up[1:], left[:, form.pixel_bytes :] = plain[:-1], plain[:, : -form.pixel_bytes]
-    corner[1:, form.pixel_bytes :] = plain[:-1, : -form.pixel_bytes]
-    stream = np.empty((form.height, 1 + form.row_bytes), np.uint8)
-    stream[:, 0] = kinds
-    for kind in range(5):
-        chosen = kinds == kind
-        stream[chosen, 1:] = plain[chosen] - _predicted(kind, left[chosen], up[chosen], corner[chosen])
-    return stream.tobytes()
-
-
-Row = npt.NDArray[np.uint8]
-
-
-def _predicted(kind: int, left: Row, up: Row, corner: Row) -> Row:
-    """What filter `kind` takes from each byte (PNG 9.2)."""
-    if kind == 3:
-        return ((left.astype(np.uint16) + up) >> 1).astype(np.uint8)
-    if kind == 4:
-        return _paeth(left, up, corner)
-    return (np.zeros_like(left), left, up)[kind]
-
-
-def _paeth(left: Row, up: Row, corner: Row) -> Row:
-    a, b, c = left.astype(np.int16), up.astype(np.int16), corner.astype(np.int16)
-    to_a, to_b, to_c = np.abs(b - c), np.abs(a - c), np.abs(a + b - c - c)
-    return np.where((to_a <= to_b) & (to_a <= to_c), left, np.where(to_b <= to_c, up, corner))

@@ -13,6 +13,7 @@ import numpy as np
 from mist.codec import decode_block, encode_block
 from mist.codec.block_decoder import decode_blocks
 from mist.codec.block_encoder import encode
+from mist.png_rows import PngRows
 from mist.wavelet import IMAGE_WAVELET, band_names, forward, inverse, wavelet_named
 
 EMPTY_BLOCK = b"\1\0"
@@ -35,6 +36,8 @@ def warm_up(*, to_encode: bool) -> None:
     if to_encode:
         forward(voxels, "zyx", wavelet)
         encode_block(voxels[0])
+        row = PngRows(1, 1, 1, 1)
+        row.unfiltered(row.filtered(b"\0", b"\0"))
 
 
 if __name__ == "__main__":

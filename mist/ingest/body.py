@@ -15,8 +15,9 @@ from itertools import pairwise
 import numpy as np
 from tifffile import COMPRESSION, FILLORDER, TiffFile, TiffPage
 
+from mist.ingest.png_file import PngFile
 from mist.kept_file import Content, Layout
-from mist.kept_wrapping import Wrapping, png_body, png_rows, png_rows_offset, unzipped
+from mist.kept_wrapping import Wrapping, png_rows_offset, unzipped
 from mist.volume import Voxels
 
 _GZIP_MARK = b"\x1f\x8b"
@@ -88,12 +89,11 @@ def _nifti_voxels(body: Content, colours: int) -> tuple[str, int, int]:
 
 def picture_body(content: Content, sheets: FileSheets) -> Body | None:
     """The body of a PNG file whose rows are the voxels; a JPEG file is kept, being smaller than what it shows."""
-    data = bytes(content)  # which copies nothing but a file that was mapped
-    form = png_rows(data) if data.startswith(b"\x89PNG") else None
-    if form is None:
+    file = PngFile.of(bytes(content))  # which copies nothing but a file that was mapped
+    if file is None:
         return None
-    layout = sheets.layout(">", form.sample_bytes)
-    body = png_body(data, layout.lay(sheets.all[0]))
+    layout = sheets.layout(">", file.form.sample_bytes)
+    body = file.body(layout.lay(sheets.all[0]))
     return None if body is None else Body(body, Wrapping.PNG, layout, ((png_rows_offset(body), 0),))
 
 

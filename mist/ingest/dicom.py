@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from types import MappingProxyType
 
 import numpy as np
 from pydicom import Dataset
@@ -25,20 +26,24 @@ from mist.ingest.dicom_series import stack_headers
 from mist.ingest.dicom_tables import modality_values
 from mist.ingest.dicom_values import alike, display_of, rescales_of
 from mist.ingest.refusal import refusing
-from mist.ingest.source import DecodedSource, PlainPixels
+from mist.ingest.source import Contents, DecodedSource, PlainPixels
 from mist.volume import Rescale, Volume, Voxels
 from mist_storage.workspace import MEMORY, Workspace
 
 
-def read_dicom(paths: Sequence[Path], workspace: Workspace = MEMORY) -> DecodedSource:
+def read_dicom(
+    paths: Sequence[Path], workspace: Workspace = MEMORY, held: Contents = MappingProxyType({})
+) -> DecodedSource:
     """The volume in one DICOM file, or in the files of a stack of slices, for which `workspace` makes room.
+
+    Files that are `held` are not read.
 
     Raises
     ------
     SourceRefused
         Files hold no pixels, cannot be decoded, or make no stack.
     """
-    return _read_object(paths[0]) if len(paths) == 1 else _read_stack(paths, workspace)
+    return _read_object(paths[0], held) if len(paths) == 1 else _read_stack(paths, workspace, held)
 
 
 def read_segmentation(path: Path, image: Sequence[Path], workspace: Workspace = MEMORY) -> DecodedSource:
@@ -54,13 +59,13 @@ def read_segmentation(path: Path, image: Sequence[Path], workspace: Workspace = 
     return _described(Volume(labels, "zyx", grid.geometry), one.dataset, order)
 
 
-def _read_stack(paths: Sequence[Path], workspace: Workspace) -> DecodedSource:
+def _read_stack(paths: Sequence[Path], workspace: Workspace, held: Contents) -> DecodedSource:
     """The volume in several files, one slice each, of which one at a time is in memory beside it."""
-    first = _read_slice(paths[0])
+    first = _read_slice(paths[0], held)
     voxels = workspace.room((len(paths), *first.pixels.shape), first.pixels.dtype)
     headers, rescales, plain = [], [], []
     for place, path in enumerate(paths):
-        one = _read_slice(path) if place else first
+        one = _read_slice(path, held) if place else first
         require_one_format([first.header, one.header])
         voxels = _wide_enough(voxels, one.pixels)
         voxels[place] = one.pixels
@@ -72,14 +77,15 @@ def _read_stack(paths: Sequence[Path], workspace: Workspace) -> DecodedSource:
         voxels = voxels[list(stack.order)]
     voxels, rescale = alike(voxels, [rescales[place] for place in stack.order], workspace)
     axes = "zyxc" if voxels.ndim == 4 else "zyx"
-    lowest = first.dataset if stack.order[0] == 0 else read_dataset(paths[stack.order[0]])
+    place = stack.order[0]
+    lowest = read_dataset(paths[place], data=held.get(paths[place])) if place else first.dataset
     volume = Volume(voxels, axes, stack_geometry(stack, spacing_mm), rescale)
     return _described(volume, lowest, stack.order, plain)
 
 
-def _read_slice(path: Path) -> _File:
+def _read_slice(path: Path, held: Contents) -> _File:
     with refusing(path.name):
-        return _read_file(path)
+        return _read_file(path, held.get(path))
 
 
 def _wide_enough(voxels: Voxels, pixels: Voxels) -> Voxels:
@@ -87,9 +93,9 @@ def _wide_enough(voxels: Voxels, pixels: Voxels) -> Voxels:
     return voxels.astype(np.result_type(voxels, pixels), copy=False)
 
 
-def _read_object(path: Path) -> DecodedSource:
+def _read_object(path: Path, held: Contents) -> DecodedSource:
     """The volume in one file: an image, a stack of frames, or a cine loop."""
-    one = _read_file(path)
+    one = _read_file(path, held.get(path))
     if one.header.frames == 1:
         axes, geometry = "yx", image_geometry(one.dataset, path.name)
         order: tuple[int, ...] = ()
@@ -126,8 +132,8 @@ class _File:
     """Where they lie in the file."""
 
 
-def _read_file(path: Path) -> _File:
-    dataset = read_dataset(path)
+def _read_file(path: Path, data: bytes | None = None) -> _File:
+    dataset = read_dataset(path, data=data)
     header = header_of(dataset, path, PurePath(path.name))
     _require_no_tiles(dataset, header.frames)
     plain = plain_pixels(dataset)

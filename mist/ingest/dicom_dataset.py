@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileDataset
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -38,37 +41,50 @@ _NOT_DEFLATED = bytes(128) + b"DICM\2\0\x10\0UI\x14\0" + ExplicitVRLittleEndian.
 """How a file begins whose dataset is what a deflated one unpacks to."""
 
 
-def read_dataset(path: Path, keywords: Sequence[str] | None = None) -> FileDataset:
+def read_dataset(path: Path, keywords: Sequence[str] | None = None, data: bytes | None = None) -> FileDataset:
     """The dataset in the file at `path`: whole, or only the attributes `keywords` and nothing from the pixels on.
 
     A file without preamble and file meta is read as well (`force`): `kind_of` has found that it begins like a dataset.
+    The dataset's `filename` is None where it was unpacked: its elements lie elsewhere in the file than they say.
+
+    Parameters
+    ----------
+    data
+        What the file holds, where it is held in memory already.
 
     Raises
     ------
     SourceRefused
         It is deflated, and cannot be unpacked or holds more than `MOST_INFLATED`.
     """
-    source = _inflated(path, is_whole=keywords is None) or path
-    if keywords is None:
-        return dcmread(source, force=True)
-    return dcmread(source, force=True, stop_before_pixels=True, specific_tags=list(keywords))
+    with path.open("rb") if data is None else BytesIO(data) as stream:
+        inflated = _inflated(stream, is_whole=keywords is None)
+        stream.seek(0)
+        source = inflated or stream
+        if keywords is None:
+            dataset = dcmread(source, force=True)
+        else:
+            dataset = dcmread(
+                source, force=True, stop_before_pixels=True, specific_tags=[_tag(each) for each in keywords]
+            )
+        dataset.filename = str(path) if inflated is None else None
+        return dataset
 
 
-def _inflated(path: Path, *, is_whole: bool) -> BytesIO | None:
-    """The file at `path`, or the beginning of it, as if it were not deflated; None where it is not deflated anyway.
+def _inflated(stream: BinaryIO, *, is_whole: bool) -> BytesIO | None:
+    """A file, or the beginning of it, as if it were not deflated; None where it is not deflated anyway.
 
     pydicom would unpack all of it whatever it takes.
     """
-    with path.open("rb") as stream:
-        head = stream.read(_LENGTH_END)
-        length = int.from_bytes(head[_LENGTH_END - 4 :], "little")
-        meta = stream.read(min(length, 1 << 16))
-        if head[128:132] != b"DICM" or DeflatedExplicitVRLittleEndian.encode() not in meta:
-            return None
-        if len(meta) != length:
-            raise SourceRefused(f"its file meta information is said to have {length} bytes; the file is damaged")
-        most = MOST_INFLATED if is_whole else INFLATED_HEADER
-        unpacked = zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(stream.read(), most + 1)
+    head = stream.read(_LENGTH_END)
+    length = int.from_bytes(head[_LENGTH_END - 4 :], "little")
+    meta = stream.read(min(length, 1 << 16))
+    if head[128:132] != b"DICM" or DeflatedExplicitVRLittleEndian.encode() not in meta:
+        return None
+    if len(meta) != length:
+        raise SourceRefused(f"its file meta information is said to have {length} bytes; the file is damaged")
+    most = MOST_INFLATED if is_whole else INFLATED_HEADER
+    unpacked = zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(stream.read(), most + 1)
     if is_whole and len(unpacked) > most:
         raise SourceRefused(f"its deflated dataset unpacks to more than {most >> 20} MiB; save it without deflating")
     return BytesIO(_NOT_DEFLATED + unpacked)
@@ -98,8 +114,19 @@ def transfer_syntax(dataset: FileDataset) -> UID:
 
 def text(dataset: Dataset, keyword: str) -> str:
     """The value of an attribute as text; empty where it is absent."""
-    value = dataset.get(keyword)
+    value = value_of(dataset, keyword)
     return "" if value is None else str(value).strip()
+
+
+def value_of(dataset: Dataset, keyword: str) -> object:
+    """The value of an attribute that is no sequence, or None where it is absent; `Dataset.get` takes much longer."""
+    tag = _tag(keyword)
+    return dataset[tag].value if tag in dataset else None
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def number(value: object, keyword: str) -> float | None:
@@ -157,14 +184,14 @@ def frame_value(dataset: Dataset, frame: int, macro: str, keyword: str) -> objec
     """
     for groups, place in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
         item = _item(_item(dataset, groups, place), macro, 0)
-        if keyword in item:
-            return item.get(keyword)
-    return dataset.get(keyword)
+        if _tag(keyword) in item:
+            return value_of(item, keyword)
+    return value_of(dataset, keyword)
 
 
 def _item(dataset: Dataset, sequence: str, place: int) -> Dataset:
     """An item of a sequence, or an empty dataset where there is none."""
-    items = dataset.get(sequence) or ()
+    items = (dataset.get(sequence) if _tag(sequence) in dataset else None) or ()
     return items[place] if place < len(items) else _NOTHING
 
 

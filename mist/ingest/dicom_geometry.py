@@ -13,7 +13,7 @@ from pydicom import Dataset
 
 from mist.errors import SourceRefused
 from mist.geometry import Geometry, geometry_from_dicom, geometry_from_spacing, geometry_of_indices
-from mist.ingest.dicom_dataset import frame_value, number, numbers, text, vector
+from mist.ingest.dicom_dataset import frame_value, number, numbers, text, value_of, vector
 from mist.ingest.dicom_stack import Plane, Stack, stack_planes
 
 ALWAYS_STACKED = frozenset({"SEG", "RTDOSE"})
@@ -48,7 +48,7 @@ def pixel_spacing_mm(dataset: Dataset, frame: int = 0) -> tuple[float, float] | 
     the better answer all the same, since without it a radiograph would have no size at all.
     """
     measured = frame_value(dataset, frame, "PixelMeasuresSequence", "PixelSpacing")
-    for keyword, value in (("PixelSpacing", measured), ("ImagerPixelSpacing", dataset.get("ImagerPixelSpacing"))):
+    for keyword, value in (("PixelSpacing", measured), ("ImagerPixelSpacing", value_of(dataset, "ImagerPixelSpacing"))):
         found = numbers(value, keyword, 2)
         if found is not None and min(found) > 0:
             return found[0], found[1]

@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from mist.errors import SourceRefused
-from mist.ingest.dicom_dataset import number, read_dataset, text
+from mist.ingest.dicom_dataset import number, read_dataset, text, value_of
 from mist.ingest.dicom_geometry import frame_plane, pixel_spacing_mm
 from mist.ingest.dicom_stack import Plane
 
@@ -109,7 +109,7 @@ def header_of(dataset: FileDataset, path: Path, relative: PurePath) -> DicomHead
     """The header of a dataset that came from `path`; see `read_header`."""
     if "Rows" not in dataset or "Columns" not in dataset:
         raise SourceRefused(no_pixels(dataset))
-    frames = int(number(dataset.get("NumberOfFrames"), "NumberOfFrames") or 1)
+    frames = int(number(value_of(dataset, "NumberOfFrames"), "NumberOfFrames") or 1)
     plane, fault = _plane(dataset, path.name) if frames == 1 else (None, "")
     return DicomHeader(
         path=path,
@@ -142,7 +142,7 @@ def _segments_series(dataset: FileDataset) -> str:
 
 def _slice_format(dataset: FileDataset) -> SliceFormat:
     def whole(keyword: str) -> int:
-        return int(number(dataset.get(keyword), keyword) or 0)
+        return int(number(value_of(dataset, keyword), keyword) or 0)
 
     return SliceFormat(
         rows=whole("Rows"),

@@ -11,12 +11,13 @@ import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from mist.errors import SourceRefused
 from mist.ingest.body import Body, FileSheets, array_body, nifti_body, picture_body, tiff_body
 from mist.ingest.dicom_body import dicom_body
 from mist.ingest.refusal import refusing
-from mist.ingest.source import DecodedSource, PlainPixels, ScanTask, SourceFile, SourceKind
+from mist.ingest.source import Contents, DecodedSource, PlainPixels, ScanTask, SourceFile, SourceKind
 from mist.kept_file import Content, KeptFile, comes_back, kept_of, sheets_of, spans_of
 from mist.kept_wrapping import Wrapping
 
@@ -44,8 +45,12 @@ class KeptFiles:
     """What is kept of them, one after the other."""
 
 
-def keep_files(task: ScanTask, files: Sequence[SourceFile], decoded: DecodedSource) -> KeptFiles:
+def keep_files(
+    task: ScanTask, files: Sequence[SourceFile], decoded: DecodedSource, held: Contents = MappingProxyType({})
+) -> KeptFiles:
     """What is kept of the files of `task`, from which `decoded` was made.
+
+    Files that are `held` are those of `files`, and `decoded` was made from what is held; others are read again.
 
     Raises
     ------
@@ -54,14 +59,14 @@ def keep_files(task: ScanTask, files: Sequence[SourceFile], decoded: DecodedSour
     OSError
         A file cannot be read.
     """
-    pairs = [_keep(task, place, file, decoded) for place, file in enumerate(files)]
+    pairs = [_keep(task, place, file, decoded, held) for place, file in enumerate(files)]
     return KeptFiles(tuple(file for file, _ in pairs), b"".join(kept for _, kept in pairs))
 
 
-def _keep(task: ScanTask, place: int, file: SourceFile, decoded: DecodedSource) -> tuple[KeptFile, bytes]:
-    data = _content(task.paths[place], file.bytes)
-    if hashlib.sha256(data).hexdigest() != file.sha256:
-        raise SourceRefused(f"{file.name} was changed while it was read; ingest it again")
+def _keep(
+    task: ScanTask, place: int, file: SourceFile, decoded: DecodedSource, held: Contents
+) -> tuple[KeptFile, bytes]:
+    data = held.get(task.paths[place]) or _read_again(task.paths[place], file)
     sheets = _file_sheets(decoded, place, len(task.paths))
     plain = decoded.plain[place] if decoded.plain else None
     body = _body(task.kind, data, sheets) if plain is None else _plain_body(data, sheets, plain)
@@ -69,6 +74,14 @@ def _keep(task: ScanTask, place: int, file: SourceFile, decoded: DecodedSource) 
     if comes_back(body.data, memoryview(kept), kept_file, sheets.all):
         return kept_file, kept
     return _kept(file, Body(data), sheets)
+
+
+def _read_again(path: Path, file: SourceFile) -> Content:
+    """What `file`, which is at `path`, holds."""
+    data = _content(path, file.bytes)
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise SourceRefused(f"{file.name} was changed while it was read; ingest it again")
+    return data
 
 
 def _content(path: Path, size: int) -> Content:

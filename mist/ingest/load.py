@@ -7,27 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from mist.ingest.arrays import read_array
 from mist.ingest.dicom import read_dicom, read_segmentation
 from mist.ingest.nifti import read_nifti
 from mist.ingest.pictures import read_picture
 from mist.ingest.refusal import refusing
-from mist.ingest.source import DecodedSource, ScanTask, SourceFile, SourceKind, SourceScan, read_files
+from mist.ingest.source import Contents, DecodedSource, ScanTask, SourceFile, SourceKind, SourceScan, read_files
 from mist.ingest.tiff import read_tiff
 from mist_storage.workspace import MEMORY, Workspace
 
-_READERS: Mapping[SourceKind, Callable[[ScanTask, Workspace], DecodedSource]] = {
-    SourceKind.DICOM: lambda task, workspace: read_dicom(task.paths, workspace),
-    SourceKind.NIFTI: lambda task, workspace: read_nifti(task.paths[0], workspace),
-    SourceKind.PICTURE: lambda task, _: read_picture(task.paths[0], is_mask=task.is_mask),
-    SourceKind.TIFF: lambda task, _: read_tiff(task.paths[0], is_mask=task.is_mask),
-    SourceKind.NUMPY: lambda task, workspace: read_array(task.paths[0], workspace),
+_READERS: Mapping[SourceKind, Callable[[ScanTask, Workspace, Contents], DecodedSource]] = {
+    SourceKind.DICOM: lambda task, workspace, held: read_dicom(task.paths, workspace, held),
+    SourceKind.NIFTI: lambda task, workspace, _: read_nifti(task.paths[0], workspace),
+    SourceKind.PICTURE: lambda task, _, held: read_picture(task.paths[0], is_mask=task.is_mask, held=held),
+    SourceKind.TIFF: lambda task, *_: read_tiff(task.paths[0], is_mask=task.is_mask),
+    SourceKind.NUMPY: lambda task, workspace, _: read_array(task.paths[0], workspace),
 }
 """How each kind of source is read."""
 
+READ_FROM_MEMORY = frozenset({SourceKind.DICOM, SourceKind.PICTURE})
+"""Kinds whose readers read nothing of a file that is held."""
 
-def load_scan(task: ScanTask, files: Sequence[SourceFile] | None = None, workspace: Workspace = MEMORY) -> SourceScan:
+
+def load_scan(
+    task: ScanTask,
+    files: Sequence[SourceFile] | None = None,
+    workspace: Workspace = MEMORY,
+    held: Contents = MappingProxyType({}),
+) -> SourceScan:
     """The scan that `task` describes.
 
     Parameters
@@ -36,6 +45,8 @@ def load_scan(task: ScanTask, files: Sequence[SourceFile] | None = None, workspa
         What `read_files` says of the task's paths, where that is known already.
     workspace
         Makes room for voxels.
+    held
+        The files that are held in memory.
 
     Raises
     ------
@@ -43,7 +54,7 @@ def load_scan(task: ScanTask, files: Sequence[SourceFile] | None = None, workspa
         It cannot be read, or not exactly; the message names the source.
     """
     with refusing(task.source):
-        decoded = _READERS[task.kind](task, workspace)
+        decoded = _READERS[task.kind](task, workspace, held)
         known = tuple(files) if files is not None else read_files(task.paths)
     return SourceScan(task.scan_id, task.is_mask, decoded, known)
 

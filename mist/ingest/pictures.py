@@ -7,8 +7,10 @@ decodes. EXIF orientation is not applied: it turns the picture that is shown, no
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
+from types import MappingProxyType
 
 import imagecodecs
 import numpy as np
@@ -16,8 +18,9 @@ from PIL import Image
 
 from mist.errors import SourceRefused
 from mist.geometry import geometry_of_indices
+from mist.ingest.png_file import PngFile
 from mist.ingest.sample_type import to_voxels
-from mist.ingest.source import DecodedSource
+from mist.ingest.source import Contents, DecodedSource
 from mist.volume import Volume, Voxels
 
 _DEEP_COLOUR_TYPES = frozenset({2, 4, 6})
@@ -26,9 +29,12 @@ _DEEP_COLOUR_TYPES = frozenset({2, 4, 6})
 _MODES = frozenset({"1", "L", "LA", "I;16", "I;16B", "I", "F", "RGB", "RGBA"})
 """Pillow's modes whose arrays hold the samples of the file."""
 
+_PLAIN_MODES = frozenset({"L", "LA", "I;16", "RGB", "RGBA"})
+"""Those in which Pillow leaves the samples of a PNG file as they are."""
 
-def read_picture(path: Path, *, is_mask: bool) -> DecodedSource:
-    """The image in the file at `path`.
+
+def read_picture(path: Path, *, is_mask: bool, held: Contents = MappingProxyType({})) -> DecodedSource:
+    """The image in the file at `path`, which is read unless it is `held`.
 
     Raises
     ------
@@ -36,26 +42,25 @@ def read_picture(path: Path, *, is_mask: bool) -> DecodedSource:
         An animation, a colour space other than grey and RGB, or a picture so large that it may be meant to exhaust
         memory (by Pillow's `MAX_IMAGE_PIXELS`).
     """
+    data = held[path] if path in held else path.read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path) as picture:
-            samples = _deep_samples(path) if _is_deep_colour(path) else _samples(picture, is_mask=is_mask)
+        with Image.open(io.BytesIO(data)) as picture:
+            samples = _deep_samples(data) if _is_deep_colour(data) else _samples(picture, data, is_mask=is_mask)
     voxels = to_voxels(samples)
     return DecodedSource(Volume(voxels, "yx" if voxels.ndim == 2 else "yxc", geometry_of_indices()))
 
 
-def _is_deep_colour(path: Path) -> bool:
+def _is_deep_colour(data: bytes) -> bool:
     """Whether this is a PNG with 16 bits a channel and several channels (PNG 11.2.1: depth and colour type in IHDR)."""
-    with path.open("rb") as stream:
-        head = stream.read(26)
-    return head.startswith(b"\x89PNG") and head[24] == 16 and head[25] in _DEEP_COLOUR_TYPES
+    return data.startswith(b"\x89PNG") and data[24] == 16 and data[25] in _DEEP_COLOUR_TYPES
 
 
-def _deep_samples(path: Path) -> Voxels:
-    return np.asarray(imagecodecs.png_decode(path.read_bytes()))
+def _deep_samples(data: bytes) -> Voxels:
+    return np.asarray(imagecodecs.png_decode(data))
 
 
-def _samples(picture: Image.Image, *, is_mask: bool) -> Voxels:
+def _samples(picture: Image.Image, data: bytes, *, is_mask: bool) -> Voxels:
     frames = getattr(picture, "n_frames", 1)
     if frames > 1:
         raise SourceRefused(f"an animation of {frames} frames; save each one as a picture")
@@ -63,4 +68,11 @@ def _samples(picture: Image.Image, *, is_mask: bool) -> Voxels:
         picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
     if picture.mode not in _MODES and not (picture.mode == "P" and is_mask):
         raise SourceRefused(f"a picture in the colour space {picture.mode}; convert it to grey or RGB")
-    return np.asarray(picture)
+    plain = _plain_samples(data) if picture.format == "PNG" and picture.mode in _PLAIN_MODES else None
+    return np.asarray(picture) if plain is None else plain
+
+
+def _plain_samples(data: bytes) -> Voxels | None:
+    """What Pillow would decode, in a third of the time; None for a file that it had better judge."""
+    file = PngFile.of(data)
+    return None if file is None else file.samples()

@@ -20,6 +20,13 @@ from mist.scan import Display, canonical_json
 from mist.volume import Volume
 from mist_storage.catalog_row import Label
 
+HELD_BYTES = 512 << 20
+"""Files of a scan are held in memory between hashing and keeping if they have no more than this together. While they
+are, there is nothing of the scan but its voxels: encoding takes more."""
+
+Contents = Mapping[Path, bytes]
+"""What files hold, of those that are held in memory: the bytes that were hashed are then those that are decoded."""
+
 INGEST_VERSION = 6
 """Raised when the same files come to give another scan, so that they are not taken for unchanged."""
 
@@ -162,8 +169,27 @@ def read_files(paths: Sequence[Path]) -> tuple[SourceFile, ...]:
     OSError
         One cannot be read.
     """
-    folder = Path(os.path.commonpath([path.parent for path in paths]))
-    return tuple(_read_file(path, path.relative_to(folder).as_posix()) for path in paths)
+    return tuple(map(_read_file, paths, _names(paths)))
+
+
+def hold_files(paths: Sequence[Path]) -> tuple[tuple[SourceFile, ...], Contents]:
+    """Sizes and hashes of the files at `paths`, and what they hold; of more than `HELD_BYTES` nothing is held.
+
+    Raises
+    ------
+    OSError
+        One cannot be read.
+    """
+    if sum(path.stat().st_size for path in paths) > HELD_BYTES:
+        return read_files(paths), {}
+    contents = {path: path.read_bytes() for path in paths}
+    files = zip(_names(paths), contents.values(), strict=True)
+    return tuple(SourceFile(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in files), contents
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    folder = os.path.commonpath([path.parent for path in paths])
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def _read_file(path: Path, name: str) -> SourceFile:

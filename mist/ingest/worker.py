@@ -14,13 +14,13 @@ from mist.ingest.deidentify.copies import cleaned, refused_findings
 from mist.ingest.deidentify.risk import BurnedInRisk
 from mist.ingest.expected_memory import PROCESS_BYTES, expected_memory
 from mist.ingest.job import Job, Result, refused
-from mist.ingest.keep import keep_files
+from mist.ingest.keep import KeptFiles, keep_files
 from mist.ingest.limits import Limits, limited
-from mist.ingest.load import load_scan, load_segmentation
+from mist.ingest.load import READ_FROM_MEMORY, load_scan, load_segmentation
 from mist.ingest.refusal import refusing
 from mist.ingest.report import ScanOutcome, ScanStatus
 from mist.ingest.segmentations import apart, tied
-from mist.ingest.source import ScanTask, SourceFile, SourceScan, read_files, source_digest
+from mist.ingest.source import Contents, ScanTask, SourceFile, SourceScan, hold_files, read_files, source_digest
 from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET
 from mist_storage.catalog_row import CatalogRow
 from mist_storage.scan_writer import EncodingFailed, write_scan
@@ -38,6 +38,8 @@ class _Prepared:
     """None where the dataset has it already."""
     digest: str
     """Of the source."""
+    kept: KeptFiles | None = None
+    """What is kept of the files of `scan`; None where nothing is to be stored."""
 
     @property
     def source_bytes(self) -> int:
@@ -112,7 +114,7 @@ def _prepare(task: ScanTask, job: Job, limits: Limits | None, image: _Prepared |
         It cannot be read, does not lie on that grid, or the dataset has a scan of that id from other files.
     """
     with refusing(task.source):
-        files = read_files(task.paths)
+        files, held = _files(task, job)
     digest = source_digest(files, is_mask=task.is_mask, grid=None if image is None else image.digest)
     known = job.known.get(task.scan_id)
     forms = _forms(task, files, job)
@@ -125,7 +127,17 @@ def _prepare(task: ScanTask, job: Job, limits: Limits | None, image: _Prepared |
         )
     grid_files = () if image is None else image.files
     with limited(limits, sum(file.bytes for file in (*files, *grid_files))):
-        return _Prepared(task, files, _loaded(task, files, job, image), digest)
+        scan = _loaded(task, files, job, image, held)
+    if job.dry_run:
+        return _Prepared(task, files, scan, digest)
+    with refusing(task.source):
+        return _Prepared(task, files, scan, digest, keep_files(task, files, scan.decoded, held))
+
+
+def _files(task: ScanTask, job: Job) -> tuple[tuple[SourceFile, ...], Contents]:
+    """The files of `task`, and what they hold, where there is room for it and it is all that will be read of them."""
+    is_held = job.memory_bytes is None and task.kind in READ_FROM_MEMORY and task.segments is None
+    return hold_files(task.paths) if is_held else (read_files(task.paths), {})
 
 
 def _forms(task: ScanTask, files: Sequence[SourceFile], job: Job) -> set[str]:
@@ -138,9 +150,11 @@ def _forms(task: ScanTask, files: Sequence[SourceFile], job: Job) -> set[str]:
     return own | {source_digest(files, is_mask=True, grid=grid) for grid in grids}
 
 
-def _loaded(task: ScanTask, files: Sequence[SourceFile], job: Job, image: _Prepared | None) -> SourceScan:
+def _loaded(
+    task: ScanTask, files: Sequence[SourceFile], job: Job, image: _Prepared | None, held: Contents
+) -> SourceScan:
     if image is None:
-        return load_scan(task, files, job.workspace)
+        return load_scan(task, files, job.workspace, held)
     return load_segmentation(task, image.task.paths, files, job.workspace)
 
 
@@ -156,9 +170,10 @@ def _finish(item: _Prepared, job: Job) -> Result:
     """Store what has been prepared, unless the dataset has it."""
     if item.scan is None:
         return _result(item, ScanStatus.UNCHANGED)
-    if job.dry_run:
+    if item.kept is None:
         return _result(item, ScanStatus.PLANNED)
-    return _result(item, ScanStatus.STORED, _store(open_store(job.dataset_url), item, item.scan, job.workspace))
+    row = _store(open_store(job.dataset_url), item, item.scan, item.kept, job.workspace)
+    return _result(item, ScanStatus.STORED, row)
 
 
 def _result(item: _Prepared, status: ScanStatus, row: CatalogRow | None = None) -> Result:
@@ -168,10 +183,8 @@ def _result(item: _Prepared, status: ScanStatus, row: CatalogRow | None = None) 
     return Result(task, outcome, row)
 
 
-def _store(store: Store, item: _Prepared, scan: SourceScan, workspace: Workspace) -> CatalogRow:
+def _store(store: Store, item: _Prepared, scan: SourceScan, source: KeptFiles, workspace: Workspace) -> CatalogRow:
     """Write the objects of `scan`; the row that makes them a scan."""
-    with refusing(item.task.source):
-        source = keep_files(item.task, item.files, scan.decoded)
     stored = write_scan(
         store,
         scan.scan_id,

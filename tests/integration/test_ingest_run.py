@@ -31,7 +31,6 @@ from mist.ingest.worker import do_job
 from mist.request import Request
 from mist_storage.dataset import Dataset, open_dataset
 from mist_storage.verify import verify_scan
-from mist_storage.workspace import Workspace
 
 
 def voxels_of(seed: int, *shape: int) -> npt.NDArray[np.uint16]:
@@ -338,7 +337,7 @@ def gorge_on_b(job: Job, limits: Limits | None = None) -> list[Result]:
         return do_job(job, limits)
 
 
-def gorge(task: ScanTask, files: Sequence[SourceFile], _: Workspace) -> SourceScan:
+def gorge(task: ScanTask, files: Sequence[SourceFile], *_: object) -> SourceScan:
     with refusing(task.source):
         np.ones(1 << 29, np.uint8)
     return load_scan(task, files)

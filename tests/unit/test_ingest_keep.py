@@ -27,10 +27,11 @@ from pydicom.uid import (
 )
 
 from mist.errors import SourceRefused
+from mist.ingest import source
 from mist.ingest.discover import discover
 from mist.ingest.keep import keep_files
 from mist.ingest.load import load_scan
-from mist.ingest.source import SourceFile
+from mist.ingest.source import SourceFile, hold_files, read_files
 from mist.kept_wrapping import Wrapping
 from tests.source_files import KeptAndBack, drop_what_compression_says, kept_and_back, only_kept
 
@@ -346,3 +347,37 @@ def test_a_file_that_changed_since_it_was_read_is_refused(tmp_path: Path) -> Non
     (task,) = discover([tmp_path]).tasks
     with pytest.raises(SourceRefused, match=r"a\.npy was changed while it was read"):
         keep_files(task, [SourceFile("a.npy", 5, "0" * 64)], load_scan(task).decoded)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.dcm"])
+def test_a_file_that_is_held_is_never_read_again(tmp_path: Path, name: str) -> None:
+    pixels = noise(20, 30, dtype="uint8", top=256)
+    if name == "a.dcm":
+        save(image(pixels), tmp_path / name)
+    else:
+        Image.fromarray(pixels).save(tmp_path / name)
+    (task,) = discover([tmp_path]).tasks
+    expected = keep_files(task, read_files(task.paths), load_scan(task).decoded)
+    files, held = hold_files(task.paths)
+    task.paths[0].unlink()
+    found = load_scan(task, files, held=held).decoded
+    assert np.array_equal(found.volume.voxels, pixels)
+    assert keep_files(task, files, found, held) == expected
+
+
+def test_a_deflated_file_that_is_held_is_kept_inflated(tmp_path: Path) -> None:
+    save(image(noise(20, 30)), tmp_path / "a.dcm", DeflatedExplicitVRLittleEndian)
+    (task,) = discover([tmp_path]).tasks
+    files, held = hold_files(task.paths)
+    (kept,) = keep_files(task, files, load_scan(task, files, held=held).decoded, held).files
+    assert kept.wrapping is Wrapping.DEFLATED_DICOM
+
+
+def test_files_that_are_too_large_to_be_held_are_only_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / "a.bin", tmp_path / "b.bin"]
+    for path in paths:
+        path.write_bytes(path.name.encode() * 100)
+    files, held = hold_files(paths)
+    assert (files, held) == (read_files(paths), {path: path.read_bytes() for path in paths})
+    monkeypatch.setattr(source, "HELD_BYTES", 999)
+    assert hold_files(paths) == (files, {})

@@ -1,0 +1,105 @@
+"""PNG files whose rows lie plainly, as their samples and as bodies (`mist.kept_wrapping`).
+
+The rule: what is odd in any way is not taken: it is left to Pillow, which judges it, or kept as it is. Knows no volume.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Self
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+
+from mist.kept_wrapping import PNG_SIGNATURE, png_body
+from mist.png_rows import FILTERS, PngRows
+
+_LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
+
+_MOST_GROWTH = 1032
+"""Bytes that a compressed byte can become: what claims more is broken, and no room is made for it."""
+
+Samples = npt.NDArray[np.uint8 | np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class PngFile:
+    """A PNG file in parts, whose rows lie plainly."""
+
+    before: bytes
+    """From the signature to the first image data chunk."""
+    compressed: bytes
+    """The data of all image data chunks."""
+    after: bytes
+    """What follows them."""
+    form: PngRows
+    """How its rows lie."""
+
+    @classmethod
+    def of(cls, data: bytes) -> Self | None:
+        """The parts of a file; None where rows do not lie plainly, or image data not in one piece, or it is broken."""
+        form = PngRows.of(data) if data.startswith(PNG_SIGNATURE) else None
+        chunks = _chunks(data)
+        images = [place for place, (start, _) in enumerate(chunks) if data[start + 4 : start + 8] == b"IDAT"]
+        if form is None or not images or images != list(range(images[0], images[-1] + 1)):
+            return None
+        first, last = chunks[images[0]][0], chunks[images[-1]][1]
+        held = b"".join(data[start + 8 : end - 4] for start, end in chunks[images[0] : images[-1] + 1])
+        return cls(data[:first], held, data[last:], form)
+
+    def samples(self) -> Samples | None:
+        """The samples, (rows, columns[, channels]) in native byte order; None where anything is odd about the file."""
+        stream = _inflated(self.compressed, self.form.stream_bytes)
+        if stream is None or self.after != _LAST_CHUNK or max(self._filters(stream)) >= FILTERS:
+            return None
+        channels = self.form.pixel_bytes // self.form.sample_bytes
+        rows = self.form.unfiltered(stream).view(f">u{self.form.sample_bytes}")
+        samples = rows.reshape(self.form.height, -1, *([channels] if channels > 1 else []))
+        return samples.astype(samples.dtype.newbyteorder("="), copy=False)
+
+    def body(self, rows: bytes) -> bytes | None:
+        """The body with the plain `rows` that the file shows; None where it does not show them, or shows more."""
+        if len(rows) != self.form.height * self.form.row_bytes:
+            return None
+        stream = _inflated(self.compressed, self.form.stream_bytes)
+        if stream is None or max(self._filters(stream)) >= FILTERS or not self._ends_after(stream):
+            return None
+        filters = self._filters(stream)
+        return png_body(self.before, filters, rows, self.after) if self.form.filtered(filters, rows) == stream else None
+
+    def _filters(self, stream: bytes) -> bytes:
+        return stream[:: 1 + self.form.row_bytes]
+
+    def _ends_after(self, stream: bytes) -> bool:
+        """Whether no byte follows the checksum of the rows, of which libdeflate says nothing.
+
+        It is at the end if nothing before is like it; otherwise it is if no byte can be missed.
+        """
+        checksum = zlib.adler32(stream).to_bytes(4, "big")
+        if self.compressed.find(checksum) == len(self.compressed) - len(checksum):
+            return True
+        return _inflated(self.compressed[:-1], self.form.stream_bytes) is None
+
+
+def _chunks(data: bytes) -> list[tuple[int, int]]:
+    """Where chunks begin and end, up to the one that says it is the last; none where one is cut short."""
+    chunks: list[tuple[int, int]] = []
+    at = len(PNG_SIGNATURE)
+    while at < len(data) and (not chunks or data[chunks[-1][0] + 4 : chunks[-1][0] + 8] != b"IEND"):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        chunks.append((at, end))
+        at = end
+    return chunks if at <= len(data) else []
+
+
+def _inflated(compressed: bytes, size: int) -> bytes | None:
+    """The `size` bytes that `compressed` holds, checksum and all; libdeflate takes a third of the time of zlib."""
+    if not 0 < size <= len(compressed) * _MOST_GROWTH:
+        return None
+    try:
+        stream = bytes(imagecodecs.deflate_decode(compressed, out=size))
+    except imagecodecs.DeflateError:
+        return None
+    return stream if len(stream) == size else None

@@ -31,7 +31,7 @@ def test_every_flipped_bit_is_found_but_in_the_mark_which_is_void(bare: bytes) -
         altered = bytearray(data)
         altered[at] ^= 1 << at % 8
         try:
-            require_whole(altered)
+            require_whole(bytes(altered))
         except ValueError:
             continue
         passed.append(data[at])

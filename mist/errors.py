@@ -12,7 +12,8 @@
     ├── StoreError                (OSError)      the object store failed
     │   ├── StoreUnavailable      it cannot be reached, or the bucket does not exist
     │   ├── StoreDenied           credentials are absent, wrong or not enough
-    │   └── StoreFull             no space is left
+    │   ├── StoreFull             no space is left
+    │   └── CatalogCorrupt        (ValueError)   a stored file of the catalog is missing, short or altered
     └── ClusterUnavailable        (OSError)      machines that were to help cannot be reached, or cannot help
 
 Whose fault it is decides the type: the caller's (`RequestError`), a source file's (`SourceRefused`), the stored bytes'
@@ -94,6 +95,10 @@ class StoreDenied(StoreError):
 
 class StoreFull(StoreError):
     """The store has no space left."""
+
+
+class CatalogCorrupt(StoreError, ValueError):
+    """A stored file of a dataset's catalog is missing, short or altered: which scans there are is not known."""
 
 
 class ClusterUnavailable(MistError, OSError):

@@ -27,6 +27,11 @@ class DaskProcesses:
     """For what workers write to disk."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
+    @property
+    def scheduler(self) -> subprocess.Popen[bytes]:
+        """The scheduler's process."""
+        return self.processes[0]
+
     def start(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         """A process of the `dask` command, in a group of its own."""
         process = subprocess.Popen(
@@ -49,6 +54,13 @@ class DaskProcesses:
         """Return when so many workers have come."""
         with Client(self.address, timeout=DEADLINE_S, set_as_default=False) as client:
             client.wait_for_workers(count, timeout=DEADLINE_S)
+
+    def unfinished_work(self) -> dict[str, object]:
+        """What the scheduler still has to do for anybody, once each worker's threads have come to something new."""
+        with Client(self.address, timeout=DEADLINE_S, set_as_default=False) as client:
+            workers = [*client.nthreads()]
+            client.gather([client.submit(int, pure=False, workers=[worker]) for worker in workers])
+            return {worker: keys for worker, keys in client.processing().items() if keys}
 
 
 @contextmanager

@@ -9,13 +9,15 @@ files. The one module that knows Dask.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from distributed import Client, KilledWorker, get_worker
@@ -23,6 +25,7 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 
 from mist.errors import ClusterUnavailable
+from mist.ingest.batches import batches
 from mist.ingest.cluster_check import Surroundings, fault, looking
 from mist.ingest.job import Job, Result
 from mist.ingest.limits import Limits
@@ -83,9 +86,11 @@ def do_jobs_on(
     with _client(scheduler) as client, _probe(jobs[0].dataset_url) as probe:
         run = Run(secrets.token_hex(8), Surroundings(**looking([])()), limits, memory_bytes, probe)
         _require_able(client, run, jobs)
-        executor = client.get_executor(pure=False)
+        executor, hands = client.get_executor(pure=False), _hands(client)
         try:
-            yield from in_turn(jobs, lambda job: executor.submit(do_on_worker, job, run), _ahead(client))
+            together = batches(jobs, hands)
+            for done in in_turn(together, lambda batch: executor.submit(do_on_worker, batch, run), JOBS_AHEAD * hands):
+                yield from done
         except _LOST as error:
             raise ClusterUnavailable(
                 f"{scheduler}: the scheduler or its workers are gone ({type(error).__name__}); what was committed "
@@ -93,15 +98,23 @@ def do_jobs_on(
             ) from error
         finally:
             executor.shutdown(wait=False)  # which cancels what has not been begun
-            with suppress(OSError, *_LOST):
-                client.run(close_workshop, run.name)
+            if client.status == "running":  # the workers of a lost scheduler end by themselves
+                with suppress(OSError, *_LOST):
+                    client.run(close_workshop, run.name)
 
 
-def do_on_worker(job: Job, run: Run) -> list[Result]:
-    """The results of `job`; runs on a worker, which may have joined the cluster after the run began."""
-    paths = [path for task in job.tasks for path in task.paths]
-    _require_no_fault(run, Surroundings(**looking([*paths, *_probes(run)])()))
-    return _workshop(run).do(job)
+def do_on_worker(jobs: Sequence[Job], run: Run) -> list[list[Result]]:
+    """The results of each of `jobs`; runs on a worker, which may have joined the cluster after the run began."""
+    paths = [*_probes(run), *(path for job in jobs for task in job.tasks for path in task.paths)]
+    _require_no_fault(run, replace(_own(), missing=tuple(str(path) for path in paths if not path.exists())))
+    workshop = _workshop(run)
+    return [workshop.do(job) for job in jobs]
+
+
+@cache
+def _own() -> Surroundings:
+    """What this worker is, found out once: asking for a version reads what is installed, for some ten milliseconds."""
+    return Surroundings(**looking([])())
 
 
 def _require_able(client: Client, run: Run, jobs: Sequence[Job]) -> None:
@@ -121,10 +134,10 @@ def _probes(run: Run) -> list[Path]:
     return [] if run.probe is None else [run.probe]
 
 
-def _ahead(client: Client) -> int:
-    """How many jobs may be on their way."""
+def _hands(client: Client) -> int:
+    """How many threads the workers have together."""
     threads: dict[str, int] = client.nthreads()
-    return JOBS_AHEAD * max(1, sum(threads.values()))
+    return max(1, sum(threads.values()))
 
 
 @contextmanager
@@ -138,7 +151,7 @@ def _client(scheduler: str) -> Iterator[Client]:
         raise ClusterUnavailable(
             f"{scheduler}: no Dask scheduler answers there ({error}); start one with `dask scheduler`"
         ) from error
-    with client:
+    with _silent(), client:
         try:
             client.wait_for_workers(1, timeout=CONNECT_S)
         except TimeoutError:
@@ -146,6 +159,18 @@ def _client(scheduler: str) -> Iterator[Client]:
                 f"{scheduler}: the scheduler has no workers; start some with `dask worker {scheduler}`"
             ) from None
         yield client
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Dask's client logs nothing by itself: that a connection is lost is said by an error, in one line."""
+    log = logging.getLogger("distributed.client")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager
@@ -165,12 +190,16 @@ def _probe(dataset_url: str) -> Iterator[Path | None]:
 
 
 _workshops: dict[str, Workshop] = {}
+_ended: set[str] = set()
+"""Runs of which no job may begin any more: one may arrive here after the word that its run has ended."""
 _lock = threading.Lock()
 
 
 def _workshop(run: Run) -> Workshop:
     """What the worker that this runs on has for a run."""
     with _lock:
+        if run.name in _ended:
+            raise ClusterUnavailable("the ingest that asked for this has ended; nothing is done for it any more")
         if run.name not in _workshops:
             granted = get_worker().memory_manager.memory_limit
             memory = run.memory_bytes or granted or usual_memory()
@@ -179,8 +208,9 @@ def _workshop(run: Run) -> Workshop:
 
 
 def close_workshop(name: str) -> None:
-    """End what this worker has of a run."""
+    """End what this worker has of a run, for good."""
     with _lock:
+        _ended.add(name)
         workshop = _workshops.pop(name, None)
     if workshop is not None:
         workshop.close()

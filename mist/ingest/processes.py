@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import islice
+from typing import TypeVar
 
 from mist.ingest.job import Job, Result
 from mist.ingest.limits import Limits
@@ -18,8 +19,8 @@ from mist.ingest.memory_gate import usual_memory
 from mist.ingest.worker import do_job, expected_bytes
 from mist.ingest.workshop import Workshop
 
-Submit = Callable[[Job], Future[list[Result]]]
-"""Has a job done somewhere."""
+_Work = TypeVar("_Work")
+_Done = TypeVar("_Done")
 
 JOBS_AHEAD = 2
 """Jobs handed out for each worker: one being done and one waiting, so that what is on its way stays bounded."""
@@ -63,9 +64,9 @@ def do_jobs(
             workshop.close()
 
 
-def in_turn(jobs: Sequence[Job], submit: Submit, ahead: int) -> Iterator[list[Result]]:
-    """The results of `jobs` as they are done, of which at most `ahead` are handed out at a time."""
-    waiting = iter(jobs)
+def in_turn(work: Sequence[_Work], submit: Callable[[_Work], Future[_Done]], ahead: int) -> Iterator[_Done]:
+    """What `submit` has done of each piece of `work`, as it is done; at most `ahead` are handed out at a time."""
+    waiting = iter(work)
     running = set(map(submit, islice(waiting, ahead)))
     while running:
         done, running = wait(running, return_when=FIRST_COMPLETED)

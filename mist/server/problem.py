@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 from mist.delivery.parameter import BadQuery
 from mist.errors import (
+    CatalogCorrupt,
     DatasetNotFound,
     InvalidRequest,
     MistError,
@@ -43,6 +44,8 @@ class ProblemKind:
 _SOON = {"Retry-After": "2"}
 _STORE = "the server's object store failed; the server's log has the reason"
 
+_CATALOG = "the dataset's catalog is damaged; the server's log names the object and the remedy"
+
 KINDS: Mapping[type[BaseException], ProblemKind] = {
     BadQuery: ProblemKind(400, "Malformed query"),
     RangeUnsatisfiable: ProblemKind(416, "Range not satisfiable"),
@@ -51,6 +54,7 @@ KINDS: Mapping[type[BaseException], ProblemKind] = {
     ScanNotFound: ProblemKind(404, "Scan not found"),
     ObjectNotFound: ProblemKind(404, "Object not found"),
     ScanCorrupt: ProblemKind(502, "Stored scan is damaged"),
+    CatalogCorrupt: ProblemKind(502, "Stored catalog is damaged", _CATALOG),
     StoreUnavailable: ProblemKind(503, "Store unavailable", _STORE, _SOON),
     StoreDenied: ProblemKind(502, "Store refused the server's credentials", _STORE),
     StoreError: ProblemKind(503, "Store failed", _STORE, _SOON),

@@ -16,9 +16,9 @@ import tenacity
 from deltalake import DeltaTable
 
 from mist.errors import (
+    CatalogCorrupt,
     DatasetNotFound,
     InvalidRequest,
-    MistError,
     ObjectNotFound,
     ScanNotFound,
     StoreDenied,
@@ -32,6 +32,7 @@ from mist_storage.delta_commit import Change, LostRace, Snapshot, commit, merge,
 from mist_storage.delta_table import WRITABLE_SCHEMES, open_table, table_state
 from mist_storage.keys import CATALOG, PUBLISHED_CATALOG, SCANS
 from mist_storage.label_columns import table_of
+from mist_storage.sealed_parquet import require_whole, sealed
 from mist_storage.store import ObjectStore, Store, WritableStore
 
 __all__ = [
@@ -124,6 +125,8 @@ def open_catalog(store: ObjectStore, version: int | None = None) -> Catalog:
     ------
     DatasetNotFound
         There is no catalog, or not in that version.
+    CatalogCorrupt
+        What is stored of it is damaged.
     StoreError
         The store failed.
     """
@@ -223,7 +226,7 @@ def published_version(store: ObjectStore) -> int | None:
 
     Raises
     ------
-    MistError
+    CatalogCorrupt
         The published file is damaged.
     StoreError
         The store failed.
@@ -238,7 +241,7 @@ def published_bytes(catalog: Catalog) -> bytes:
     """`catalog` as a Parquet file; its version is kept in the file's metadata."""
     buffer = io.BytesIO()
     catalog.frame.write_parquet(buffer, metadata={"mist_version": str(catalog.version)})
-    return buffer.getvalue()
+    return sealed(buffer.getvalue())
 
 
 def _published(store: ObjectStore, version: int | None) -> Catalog:
@@ -249,11 +252,14 @@ def _published(store: ObjectStore, version: int | None) -> Catalog:
     except StoreDenied as error:
         raise StoreDenied(f"{error}; or nothing is published there, which stores do not tell strangers") from None
     try:
+        require_whole(data)
         found = int(pl.read_parquet_metadata(io.BytesIO(data))["mist_version"])
         frame = _ordered(pl.read_parquet(io.BytesIO(data)))
     except (pl.exceptions.PolarsError, KeyError, ValueError) as error:
         reason = str(error).strip().split("\n", 1)[0]
-        raise MistError(f"{store.url}/{PUBLISHED_CATALOG} is not a catalog; publish it again ({reason})") from None
+        raise CatalogCorrupt(
+            f"{store.url}/{PUBLISHED_CATALOG} is damaged ({reason}); publish the dataset again, or ask who publishes it"
+        ) from None
     if version not in (None, found):
         raise DatasetNotFound(f"{store.url} is published in version {found} alone, not {version}")
     return Catalog(frame, found)

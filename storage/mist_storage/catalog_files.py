@@ -12,13 +12,10 @@ from typing import Any
 
 import polars as pl
 
-from mist.errors import ObjectNotFound, StoreError
+from mist.errors import CatalogCorrupt, ObjectNotFound, StoreError
 from mist_storage.keys import CATALOG
+from mist_storage.sealed_parquet import SEAL_BYTES, padded, require_whole, sealed
 from mist_storage.store import Store
-
-_MAGIC = b"PAR1"
-_TAIL_BYTES = 8
-"""What follows a Parquet file's metadata: its length, u32, and the magic."""
 
 
 def file_key(name: str) -> str:
@@ -28,6 +25,10 @@ def file_key(name: str) -> str:
 
 def file_bytes(rows: pl.DataFrame) -> bytes:
     """`rows` as a file. It has no statistics: the log has those that are used, and nothing else repeats values."""
+    return sealed(_unsealed_bytes(rows))
+
+
+def _unsealed_bytes(rows: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="zstd", statistics=False)
     return buffer.getvalue()
@@ -36,18 +37,19 @@ def file_bytes(rows: pl.DataFrame) -> bytes:
 def file_bytes_of_size(rows: pl.DataFrame, size: int) -> bytes:
     """`rows` as a file of exactly `size` bytes, so that it takes the place of another without the log being changed.
 
-    Parquet's metadata stands at a file's end and says where the rows are, so bytes before it may be void.
+    Parquet's metadata stands at a file's end and says where the rows are, so bytes before it may be void. It has no
+    seal where there is no room for one, which can happen to a file that had none.
 
     Raises
     ------
     StoreError
         The rows need more.
     """
-    data = file_bytes(rows)
-    if len(data) > size:
+    data = _unsealed_bytes(rows)
+    void_bytes = size - len(data)
+    if void_bytes < 0:
         raise StoreError(f"{rows.height} rows take {len(data)} bytes, not {size}: the catalog cannot be rewritten")
-    metadata_at = len(data) - _TAIL_BYTES - int.from_bytes(data[-_TAIL_BYTES : -len(_MAGIC)], "little")
-    return data[:metadata_at] + bytes(size - len(data)) + data[metadata_at:]
+    return sealed(data, void_bytes - SEAL_BYTES) if void_bytes >= SEAL_BYTES else padded(data, void_bytes)
 
 
 def file_statistics(rows: pl.DataFrame) -> str:
@@ -65,19 +67,22 @@ def read_file(store: Store, name: str, columns: list[str] | None = None) -> pl.D
 
     Raises
     ------
+    CatalogCorrupt
+        It is missing or damaged.
     StoreError
-        It is missing or damaged, or the store failed.
+        The store failed.
     """
     where = f"{store.url}/{file_key(name)}"
     try:
         return parsed_file(store.get(file_key(name)), columns)
     except ObjectNotFound:
-        raise StoreError(f"{where}: a file of the catalog is missing; restore {CATALOG}/ from a copy") from None
-    except pl.exceptions.PolarsError as error:
+        raise CatalogCorrupt(f"{where}: a file of the catalog is missing; restore {CATALOG}/ from a copy") from None
+    except (pl.exceptions.PolarsError, ValueError) as error:
         reason = str(error).strip().split("\n", 1)[0]
-        raise StoreError(f"{where} is damaged ({reason}); restore {CATALOG}/ from a copy") from None
+        raise CatalogCorrupt(f"{where} is damaged ({reason}); restore {CATALOG}/ from a copy") from None
 
 
 def parsed_file(data: bytes, columns: list[str] | None = None) -> pl.DataFrame:
-    """The rows in a file; polars' errors where it is none."""
+    """The rows in a file; `ValueError` or polars' errors where it is none."""
+    require_whole(data)
     return pl.read_parquet(io.BytesIO(data), columns=columns)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from mist.errors import ObjectNotFound, StoreError
+from mist.errors import CatalogCorrupt, ObjectNotFound, StoreError
 from mist_storage.keys import CATALOG, NEWEST_VERSION
 from mist_storage.store import Store, WritableStore
 
@@ -88,25 +88,27 @@ def log_versions(store: Store) -> range:
 
     Raises
     ------
+    CatalogCorrupt
+        The log was emptied, has a gap or ends early.
     StoreError
-        The log was emptied, has a gap or ends early; or the store failed.
+        The store failed.
     """
     newest = _noted_version(store)  # before the log is listed: what was noted down by then must be in it
     sizes = dict(store.list(CATALOG))
     found = sorted(int(match[1]) for match in map(_ENTRY.fullmatch, sizes) if match)
     where = f"{store.url}/{LOG}"
     if not found and (newest is not None or any(map(_is_trace, sizes))):
-        raise StoreError(f"{where}: the log of the catalog is gone, though there are rows; {RESTORE}")
+        raise CatalogCorrupt(f"{where}: the log of the catalog is gone, though there are rows; {RESTORE}")
     first_missing = next((at for at, version in enumerate(found) if at != version), len(found))
     if first_missing < len(found):
-        raise StoreError(f"{where}: the log of the catalog lacks version {first_missing}; {RESTORE}")
+        raise CatalogCorrupt(f"{where}: the log of the catalog lacks version {first_missing}; {RESTORE}")
     if newest is not None and newest >= len(found):
-        raise StoreError(
+        raise CatalogCorrupt(
             f"{where}: the log of the catalog ends at version {len(found) - 1}, though there was {newest}; {RESTORE}"
         )
     for version in found:
         if not sizes[entry_key(version)]:  # which Delta Lake takes for a version that does nothing
-            raise StoreError(f"{store.url}/{entry_key(version)} is no entry of a log (it is empty); {RESTORE}")
+            raise CatalogCorrupt(f"{store.url}/{entry_key(version)} is no entry of a log (it is empty); {RESTORE}")
     return range(len(found))
 
 
@@ -115,8 +117,10 @@ def read_log(store: Store) -> list[LogEntry]:
 
     Raises
     ------
+    CatalogCorrupt
+        The log is not whole.
     StoreError
-        The log is not whole, or the store failed.
+        The store failed.
     """
     versions = log_versions(store)
     with ThreadPoolExecutor(_GETS_AT_ONCE) as threads:
@@ -135,16 +139,23 @@ def note_version(store: WritableStore, version: int) -> None:
 def parsed_entry(version: int, data: bytes) -> LogEntry:
     """The entry in `data`; `ValueError` where it is none."""
     actions = tuple(json.loads(line) for line in data.splitlines() if line.strip())
-    if not actions or not all(isinstance(action, dict) for action in actions):
-        raise ValueError("there are no actions in it")
+    if not actions or not all(map(_is_action, actions)):
+        raise ValueError("there are no actions in it, or others than Delta Lake knows")
     return LogEntry(version, actions)
+
+
+def _is_action(action: object) -> bool:
+    """Whether a line of an entry is an action, and names a file where it adds or removes one."""
+    if not isinstance(action, dict) or not all(isinstance(told, dict) for told in action.values()):
+        return False
+    return all(isinstance(action[kind].get("path"), str) for kind in ("add", "remove") if kind in action)
 
 
 def _read_entry(store: Store, version: int) -> LogEntry:
     try:
         return parsed_entry(version, store.get(entry_key(version)))
     except (ValueError, ObjectNotFound) as error:
-        raise StoreError(f"{store.url}/{entry_key(version)} is no entry of a log ({error}); {RESTORE}") from None
+        raise CatalogCorrupt(f"{store.url}/{entry_key(version)} is no entry of a log ({error}); {RESTORE}") from None
 
 
 def _noted_version(store: Store) -> int | None:
@@ -153,7 +164,7 @@ def _noted_version(store: Store) -> int | None:
     except ObjectNotFound:
         return None
     except (ValueError, KeyError, TypeError):
-        raise StoreError(f"{store.url}/{NEWEST_VERSION} is damaged; {RESTORE}") from None
+        raise CatalogCorrupt(f"{store.url}/{NEWEST_VERSION} is damaged; {RESTORE}") from None
 
 
 def _is_trace(key: str) -> bool:

@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 
 from deltalake import DeltaTable
 
-from mist.errors import DatasetNotFound, MistError, ObjectNotFound
+from mist.errors import DatasetNotFound, MistError, ObjectNotFound, StoreUnavailable
 from mist_storage.address import Address
 from mist_storage.connection import s3_options
-from mist_storage.delta_log import LOG, entry_key, log_versions
+from mist_storage.delta_log import LOG, entry_key, log_versions, read_log
 from mist_storage.fork_guard import refuse_after_fork
 from mist_storage.keys import CATALOG
 from mist_storage.patience import RETRY_TIMEOUT_S, Patience
@@ -48,8 +48,10 @@ def open_table(address: Address, version: int | None = None) -> DeltaTable | Non
     ------
     DatasetNotFound
         There is no such version.
+    CatalogCorrupt
+        The table's log is damaged.
     StoreError
-        The store failed, or the table is damaged.
+        The store failed.
     """
     store = ObjectStore(address)
     if address.scheme == "s3" and not any(map(os.environ.get, _CREDENTIALS)):
@@ -61,6 +63,9 @@ def open_table(address: Address, version: int | None = None) -> DeltaTable | Non
             table = DeltaTable(address.joined(CATALOG).url, storage_options=_options(address))
     except ObjectNotFound:
         return None
+    except StoreUnavailable:
+        read_log(store)  # names the entry that is damaged, if that is why
+        raise
     if version is not None:
         if not 0 <= version <= table.version():
             raise DatasetNotFound(f"{address.url} has versions 0 to {table.version()}, not {version}")

@@ -6,12 +6,23 @@ could stand in a key as well. A missing object is `ObjectNotFound` and nothing e
 
 from __future__ import annotations
 
+import json
 import re
 
 import obstore.exceptions as failures
 from deltalake.exceptions import TableNotFoundError
 
-from mist.errors import InvalidRequest, MistError, ObjectNotFound, StoreDenied, StoreError, StoreFull, StoreUnavailable
+from mist.errors import (
+    CatalogCorrupt,
+    InvalidRequest,
+    MistError,
+    ObjectNotFound,
+    ScanCorrupt,
+    StoreDenied,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+)
 
 
 class RangeBeyondEnd(StoreError):
@@ -117,6 +128,9 @@ def translate_failure(error: Exception, url: str, key: str = "") -> MistError:
     """The error of `mist.errors` that a failure of obstore or Delta Lake at `url`/`key` stands for."""
     text = re.sub(r"\x1b\[\d+m", "", str(error))
     where = f"{url}/{key}" if key else url
+    problem = _problem(text)
+    if problem is not None and (damage := _damage(problem, where)) is not None:
+        return damage
     found = _meaning(error, text)
     if found is not None:
         return found[0](f"{where}: {found[1]}")
@@ -150,6 +164,28 @@ def _meaning(error: Exception, text: str) -> Meaning | None:
         or (_BY_ERRNO.get(errno) if errno is not None else None)
         or by_type
     )
+
+
+def _problem(text: str) -> dict[str, object] | None:
+    """The problem (RFC 9457) that the body of an answer tells, which stands last in a line about it; None without."""
+    body = re.search(r"non-2xx status code: \d{3} [\w ]*: (\{.*\})$", text, re.MULTILINE)
+    try:
+        said = json.loads(body[1]) if body else None
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _damage(problem: dict[str, object], where: str) -> MistError | None:
+    """The damage that a server of MIST's own tells of, as the error of who reads the store itself; None for others."""
+    kind = str(problem.get("type")).removeprefix("urn:problem-type:mist:")
+    said = _first_line(str(problem.get("detail")))
+    scan, level = problem.get("scan"), problem.get("level")
+    if kind == "stored-catalog-is-damaged":
+        return CatalogCorrupt(f"{where}: {said}")
+    if kind == "stored-scan-is-damaged" and isinstance(scan, str) and isinstance(level, int | None):
+        return ScanCorrupt(scan, level, said.removeprefix(str(ScanCorrupt(scan, level, ""))))
+    return None
 
 
 def _unreachable(text: str) -> str:

@@ -200,7 +200,7 @@ def _rows_of(store: WritableStore, name: str, named: set[str]) -> pl.DataFrame |
             raise
     try:
         parsed_file(store.get(file_key(name)))
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, ValueError):
         store.delete([file_key(name)])
     return None
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import socket
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +14,17 @@ import distributed
 import numpy as np
 import pytest
 
-from mist.errors import ClusterUnavailable, InvalidRequest
+from mist.errors import ClusterUnavailable, DatasetNotFound, InvalidRequest, StoreDenied
 from mist.ingest.report import Progress, ScanStatus
 from mist.ingest.run import ingest
 from mist.request import Request
 from mist_storage.dataset import open_dataset
+from mist_storage.verify import verify_scans
+from tests.command_line import DEADLINE_S, start_process
 from tests.dask_processes import DaskProcesses, dask_cluster, free_port, kill_group
 
 SCANS = 24
+LARGE_SCANS = 12
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +124,110 @@ def test_a_worker_without_mist_is_named_before_anything_is_done(source: Path, tm
 def dependencies() -> str:
     """Where Dask is, if not among what every Python here has."""
     return str(Path(distributed.__file__).parents[1])
+
+
+PROMPTLY_S = 30
+"""On a busy machine; alone, the command ends within a second."""
+
+
+@pytest.fixture
+def large_source(tmp_path: Path) -> Path:
+    """Images that take some tenths of a second each, so that the middle of an ingest can be met."""
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for number in range(LARGE_SCANS):
+        noise = np.random.default_rng(number).integers(0, 4000, (1000, 1000))
+        np.save(folder / f"s{number:02}.npy", noise.astype(np.uint16))
+    return folder
+
+
+def test_ctrl_c_ends_the_command_and_what_the_cluster_does_for_it(
+    cluster: DaskProcesses, large_source: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "dataset"
+    process = begun(large_source, folder, cluster)
+
+    process.send_signal(signal.SIGINT)
+    _, messages = process.communicate(timeout=PROMPTLY_S)
+    at_its_end = objects(folder)
+
+    assert (process.returncode, cluster.unfinished_work()) == (130, {})
+    assert objects(folder) == at_its_end
+    assert len(at_its_end) < LARGE_SCANS
+    assert messages.splitlines()[-1].startswith("error: interrupted; what was not finished is not to be seen")
+    assert "Traceback" not in messages
+    assert_converges(large_source, folder, cluster)
+
+
+def test_a_scheduler_that_is_lost_in_the_middle_is_named_with_the_remedy(
+    cluster: DaskProcesses, large_source: Path, tmp_path: Path
+) -> None:
+    folder, place = tmp_path / "dataset", tmp_path / "dask"
+    place.mkdir()
+    with dask_cluster(place) as lost:
+        lost.start_worker()
+        process = begun(large_source, folder, lost)
+        kill_group(lost.scheduler)
+        _, messages = process.communicate(timeout=PROMPTLY_S)
+
+    assert process.returncode == 1
+    (said,) = messages.splitlines()
+    assert said.startswith(f"error: {lost.address}: the scheduler or its workers are gone")
+    assert said.endswith("run the same command again")
+    assert_converges(large_source, folder, cluster)
+
+
+def begun(source: Path, folder: Path, cluster: DaskProcesses) -> subprocess.Popen[str]:
+    """An ingest on the cluster that has stored a scan, and not all of them."""
+    process = start_process(["ingest", source, folder, "--scheduler", cluster.address])
+    deadline = time.monotonic() + DEADLINE_S
+    while not list(folder.glob("scans/*/*/zarr.json")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)  # polls a process: there is no event to wait for
+    assert process.poll() is None
+    return process
+
+
+def objects(folder: Path) -> list[str]:
+    """The scans whose objects are all there."""
+    return sorted(path.parent.name for path in folder.glob("scans/*/*/zarr.json"))
+
+
+def assert_converges(source: Path, folder: Path, cluster: DaskProcesses) -> None:
+    """Hold that nothing was committed yet, and that the same ingest ends with all scans, whole, and leaves no more."""
+    assert not (folder / "catalog").exists()
+    report = ingest([source], str(folder), scheduler=cluster.address)
+    dataset = open_dataset(str(folder))
+    assert (report.count(ScanStatus.STORED), len(dataset.catalog)) == (LARGE_SCANS, LARGE_SCANS)
+    assert [problem for _, found in verify_scans(dataset.store, dataset.catalog) for problem in found] == []
+    assert len(objects(folder)) == LARGE_SCANS
+    assert not list(folder.glob("*#*"))
+
+
+def test_a_cluster_fills_a_bucket_though_a_worker_is_killed(source: Path, tmp_path: Path, s3_url: str) -> None:
+    victims: list[subprocess.Popen[bytes]] = []
+
+    def kill(_: Progress) -> None:
+        while victims:
+            kill_group(victims.pop())
+
+    with dask_cluster(tmp_path) as cluster:  # whose workers have the bucket's credentials
+        victims.append(cluster.start_worker())
+        cluster.start_worker()
+        cluster.wait_for_workers(2)
+        report = ingest([source], s3_url, scheduler=cluster.address, commit_rows=5, on_progress=kill)
+        again = ingest([source], s3_url, scheduler=cluster.address)
+
+    here = (tmp_path / "here").as_uri()
+    assert ingest([source], here, workers=1) == report
+    assert (digests(s3_url), again.count(ScanStatus.UNCHANGED)) == (digests(here), SCANS)
+
+
+def test_a_worker_without_the_credentials_of_the_bucket_is_an_error_of_the_store(
+    source: Path, tmp_path: Path, s3_url: str
+) -> None:
+    with dask_cluster(tmp_path) as cluster:
+        cluster.start_worker({"AWS_SECRET_ACCESS_KEY": "wrong"})
+        with pytest.raises(StoreDenied, match=f"{re.escape(s3_url)}.*credentials are wrong"):
+            ingest([source], s3_url, scheduler=cluster.address)
+    with pytest.raises(DatasetNotFound):
+        open_dataset(s3_url)

@@ -20,6 +20,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from mist.errors import CatalogCorrupt, ScanCorrupt
 from mist.geometry import nifti_affine
 from mist.request import Box, Request
 from mist.server.asked import Asked
@@ -491,8 +492,32 @@ def test_a_damaged_catalog_is_the_servers_failure(copied: SmallDataset, copied_s
     for file in (copied.folder / "catalog").glob("*.parquet"):
         file.unlink()
     answer = copied_server.ask(SMALL)
-    assert answer.status >= 500
+    assert "catalog is damaged" in problem(answer, 502)
     assert str(copied.root) not in answer.body.decode()
+
+
+def test_a_client_names_the_damage_as_one_that_reads_the_store_itself(
+    copied: SmallDataset, copied_server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIST_STORE_RETRIES", "0")
+    with copied.blocks_file("ct").open("r+b") as file:
+        file.truncate(copied.rows["ct"].header.levels[1].end_byte - 1)
+    found = []
+    for url in (f"{copied_server.url}{SMALL}/store", str(copied.folder)):
+        with pytest.raises(ScanCorrupt) as damage:
+            open_dataset(url).reader("ct").read(Request(level=1))
+        found.append((damage.value.scan_id, damage.value.level))
+    assert found == [("ct", 1), ("ct", 1)]
+
+
+def test_a_client_is_told_of_a_damaged_catalog(
+    copied: SmallDataset, copied_server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIST_STORE_RETRIES", "0")
+    for file in (copied.folder / "catalog").glob("*.parquet"):
+        file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(CatalogCorrupt, match=r"/store/catalog\.parquet: the dataset's catalog is damaged"):
+        open_dataset(f"{copied_server.url}{SMALL}/store")
 
 
 def test_an_object_that_ends_while_it_is_sent_cuts_the_connection(noise: SmallDataset, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mist.errors import DatasetNotFound, InvalidRequest, MistError, ScanCorrupt, ScanNotFound, StoreError
+from mist.errors import CatalogCorrupt, DatasetNotFound, InvalidRequest, ScanCorrupt, ScanNotFound, StoreError
 from mist_storage.catalog import Catalog, CatalogRow, Label, commit_rows, open_catalog, publish_catalog, published_bytes
 from mist_storage.scan_writer import StoredScan
 from mist_storage.store import ObjectStore, open_store
@@ -271,14 +271,14 @@ def test_a_folder_without_a_table_may_hold_a_published_catalog(
 def test_a_published_file_that_is_no_catalog_is_an_error(data: bytes) -> None:
     store = open_store(memory_store().url)
     store.put("catalog.parquet", data)
-    with pytest.raises(MistError, match="is not a catalog"):
+    with pytest.raises(CatalogCorrupt, match=r"/catalog\.parquet is damaged \(.+\); publish the dataset again"):
         open_catalog(store)
 
 
 def test_a_published_file_without_the_columns_is_an_error(cohort: Catalog) -> None:
     store = open_store(memory_store().url)
     store.put("catalog.parquet", published_bytes(Catalog(cohort.frame.drop("header"), 0)))
-    with pytest.raises(MistError, match="is not a catalog"):
+    with pytest.raises(CatalogCorrupt, match=r"/catalog\.parquet is damaged \(.+\); publish the dataset again"):
         open_catalog(store)
 
 

@@ -30,6 +30,7 @@ def document(reply: Reply) -> dict[str, Any]:
         (errors.ScanNotFound("x"), 404),
         (errors.ObjectNotFound("x"), 404),
         (errors.ScanCorrupt("a", 2, "x"), 502),
+        (errors.CatalogCorrupt("x"), 502),
         (errors.StoreUnavailable("x"), 503),
         (errors.StoreDenied("x"), 502),
         (errors.StoreFull("x"), 503),
@@ -67,7 +68,7 @@ def test_damage_names_the_scan_and_the_level() -> None:
     "error",
     [
         errors.StoreUnavailable(f"{ROOT}/a: connection refused by 10.0.0.1"),
-        errors.MistError(f"{ROOT}/catalog.parquet is not a catalog"),
+        errors.CatalogCorrupt(f"{ROOT}/catalog.parquet is damaged"),
         errors.ScanCorrupt("ct", 1, f"the object is missing: {ROOT}/scans/ct"),
         RuntimeError(f"Traceback: {ROOT}"),
     ],

@@ -7,7 +7,16 @@ import errno
 import obstore.exceptions as failures
 import pytest
 
-from mist.errors import InvalidRequest, MistError, ObjectNotFound, StoreDenied, StoreError, StoreFull, StoreUnavailable
+from mist.errors import (
+    InvalidRequest,
+    MistError,
+    ObjectNotFound,
+    ScanCorrupt,
+    StoreDenied,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+)
 from mist_storage.store_failures import RangeBeyondEnd, meaning_of_code, translate_failure
 
 S3_ANSWER = (
@@ -97,3 +106,26 @@ def test_a_store_that_is_not_there_is_named_with_the_reason() -> None:
 
 def test_an_unknown_code_keeps_what_was_said() -> None:
     assert "odd words" in str(meaning_of_code("Unheard", "s3://bucket", "odd words"))
+
+
+def told(problem: str) -> MistError:
+    """What an answer of a server means whose body is `problem`."""
+    line = f"Error performing GET http://h/{{}} - Server returned non-2xx status code: 502 Bad Gateway: {problem}"
+    return translate_failure(failures.GenericError(f"{line}\n\nDebug source:\nGeneric {{"), "http://h", "k")
+
+
+def test_damage_that_a_server_tells_of_is_named_as_where_it_is_read_directly() -> None:
+    own = ScanCorrupt("a", 2, "it ends at byte 3")
+    error = told(
+        f'{{"type": "urn:problem-type:mist:stored-scan-is-damaged", "detail": "{own}", "scan": "a", "level": 2}}'
+    )
+    assert isinstance(error, ScanCorrupt)
+    assert (error.scan_id, error.level, str(error)) == ("a", 2, str(own))
+
+
+@pytest.mark.parametrize(
+    "problem",
+    ["<html>", "{", "[]", '{"type": "urn:problem-type:mist:stored-scan-is-damaged", "scan": 3}', '{"type": "x"}'],
+)
+def test_any_other_answer_is_a_failure_of_the_store(problem: str) -> None:
+    assert type(told(problem)) is StoreUnavailable

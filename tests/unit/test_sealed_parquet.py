@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import io
+
+import polars as pl
+import pytest
+
+from mist_storage.sealed_parquet import SEAL_BYTES, padded, require_whole, sealed
+
+ROWS = pl.DataFrame({"scan_id": ["a", "b"], "note": ["", "\xffMIST sha256\xff"]})
+
+
+@pytest.fixture(scope="module")
+def bare() -> bytes:
+    buffer = io.BytesIO()
+    ROWS.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def test_a_seal_is_void_to_readers_of_parquet(bare: bytes) -> None:
+    data = sealed(bare, void_bytes=7)
+    assert len(data) == len(bare) + SEAL_BYTES + 7
+    assert pl.read_parquet(io.BytesIO(data)).equals(ROWS)
+    require_whole(data)
+
+
+def test_every_flipped_bit_is_found_but_in_the_mark_which_is_void(bare: bytes) -> None:
+    data = sealed(bare)
+    passed = bytearray()
+    for at in range(len(data)):
+        altered = bytearray(data)
+        altered[at] ^= 1 << at % 8
+        try:
+            require_whole(bytes(altered))
+        except ValueError:
+            continue
+        passed.append(data[at])
+    assert passed == b"\xffMIST sha256\xff"
+
+
+def test_every_beginning_is_found(bare: bytes) -> None:
+    data = sealed(bare)
+    for stop in range(len(data)):
+        with pytest.raises(ValueError, match="bytes"):
+            require_whole(data[:stop])
+
+
+def test_a_file_from_before_there_were_seals_is_taken_as_it_is(bare: bytes) -> None:
+    require_whole(bare)
+    assert pl.read_parquet(io.BytesIO(padded(bare, 5))).equals(ROWS)

@@ -1,4 +1,4 @@
-"""What several commands share: an option, and the announcement of a wait."""
+"""What several commands share: arguments and options, and the announcement of a wait."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ import typer
 from mist.console import note
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+DatasetUrl = Annotated[
+    str, typer.Argument(metavar="DATASET_URL", help="file://, s3://, https:// or a folder; @N at its end: version N.")
+]
+ScanId = Annotated[str, typer.Argument(metavar="SCAN_ID", help="As `mist ls` prints it.")]
 
 
 def announced_warm_up(*, to_encode: bool) -> None:

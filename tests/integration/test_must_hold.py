@@ -1,6 +1,6 @@
 """What MIST promises of every scan, on real images and on a phantom whose positions are known.
 
-Bit-exact voxels of every folder stand in `test_ingest_shared_data.py`; one line for each failure in `test_command.py`.
+Bit-exact voxels of every folder stand in `test_ingest_shared_data.py`; one line for each failure in `command/`.
 """
 
 from __future__ import annotations

@@ -113,6 +113,7 @@ class Reconstruction:
         self._layout = header.layout
         self._level = header.pyramid.coarsest + 1
         self._low: Coefficients | None = None
+        self._parts: dict[int, LevelPart] = {}
         self._scratch = scratch_for(self)
 
     @property
@@ -166,7 +167,10 @@ class Reconstruction:
         return z, y, x
 
     def _part(self, level: int) -> LevelPart:
-        return level_part(self._layout, level, self._plan.windows[level], self._header.lifting.margin)
+        if level not in self._parts:
+            window = self._plan.windows[level]
+            self._parts[level] = level_part(self._layout, level, window, self._header.lifting.margin)
+        return self._parts[level]
 
     def _assembled(self, level: int, fill: Fill, run: Run) -> Bands:
         """The parts of the subbands of `level` that the plan needs, from its blocks."""

@@ -18,6 +18,7 @@ all in words; `tests/reference` holds a second decoder made from that page.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -110,8 +111,10 @@ def decode_blocks_into(data: Bytes, spans: Table, shape: Triple, out: Coefficien
 
 def block_spans(lengths: Iterable[int]) -> Table:
     """Where blocks of `lengths` bytes begin and end, one behind the other from byte 0: for `decode_blocks_into`."""
-    ends = np.cumsum([0, *lengths], dtype=np.int64)
-    return np.stack([ends[:-1], ends[1:]], axis=1)
+    ends = np.fromiter(accumulate(lengths, initial=0), np.int64)
+    spans = np.empty((len(ends) - 1, 2), np.int64)
+    spans[:, 0], spans[:, 1] = ends[:-1], ends[1:]
+    return spans
 
 
 def block_places(places: Iterable[tuple[int, Triple, Triple, Triple]]) -> Table:

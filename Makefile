@@ -31,8 +31,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## ingest, serve, stream and train; DATA=folder takes your own images
 	@$(BIN)/mist demo $(if $(DATA),'$(DATA)')
 
-test: $(STAMP) ## run every test
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(STAMP) ## run every test, on all cores
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(STAMP) ## ruff, mypy and the import rules
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from mist.codec.tables import (
 )
 from mist.codec.tokens import ESCAPE_CODE
 
-TABLES_SHA256 = "6e19ad49ae1e6a5a267d0774c695aceb84038f84a66dc7dd355ad7c36a4910ef"
+TABLES_SHA256 = "e84dbbb0ce32a4585b40e9e56b6cf635d53872a3315bfea03adac9fca4ad3423"
 """Part of the format: blocks that were coded with other tables do not decode with these."""
 
 

@@ -28,7 +28,8 @@ from mist_storage.address import Address
 from mist_storage.catalog_row import RESERVED_COLUMNS, SCHEMA, CatalogRow, Label
 from mist_storage.condition import checked_condition
 from mist_storage.connection import is_unsigned
-from mist_storage.delta_commit import Change, LostRace, Snapshot, commit, merge, newest, read_rows
+from mist_storage.delta_commit import Change, LostRace, commit, merge
+from mist_storage.delta_snapshot import Snapshot, newest, read_rows
 from mist_storage.delta_table import WRITABLE_SCHEMES, open_table, table_state
 from mist_storage.keys import CATALOG, PUBLISHED_CATALOG, SCANS
 from mist_storage.label_columns import table_of

@@ -11,18 +11,19 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 
 from mist.errors import MistError, StoreError
 from mist_storage.catalog_files import file_bytes, file_key, file_statistics, read_file
-from mist_storage.delta_log import Action, LogEntry, entry_key, note_version, read_log
+from mist_storage.delta_log import Action, LogEntry, entry_key, note_version
+from mist_storage.delta_snapshot import Snapshot, joined, name_of
 from mist_storage.delta_table import write_checkpoint
 from mist_storage.label_columns import fitted
 from mist_storage.store import Store, WritableStore
@@ -33,43 +34,11 @@ WITHDRAWAL = "withdrawal"
 CHECKPOINT_VERSIONS = 100
 """Versions from one checkpoint to the next, as is Delta Lake's custom."""
 
-_NAMES = {pl.String: "string", pl.Int64: "long", pl.Float64: "double", pl.Boolean: "boolean"}
-"""Types of columns, by Delta Lake's names."""
-
-_TYPES: Mapping[str, Any] = {name: dtype for dtype, name in _NAMES.items()}
-
 _READS_AT_ONCE = 8
 
 
 class LostRace(MistError):
     """Another writer has made the version that was to be made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One version of the table, by its log."""
-
-    version: int
-    """-1 where there is none yet."""
-    files: Mapping[str, Action] = field(default_factory=dict)
-    """The files of rows, by name."""
-    metadata: Action | None = None
-    """The table's schema and identity."""
-
-    @classmethod
-    def of(cls, entries: Iterable[LogEntry]) -> Self:
-        """What `entries`, from the first on, come to."""
-        snapshot = cls(-1)
-        for entry in entries:
-            files = {name: file for name, file in snapshot.files.items() if name not in entry.removed}
-            snapshot = cls(entry.version, {**files, **entry.added}, entry.metadata or snapshot.metadata)
-        return snapshot
-
-    @property
-    def schema(self) -> pl.Schema:
-        """Names and types of the columns."""
-        fields = json.loads(self.metadata["schemaString"])["fields"] if self.metadata else []
-        return pl.Schema({each["name"]: _type_of(each["type"]) for each in fields})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +67,7 @@ def merge(store: Store, snapshot: Snapshot, rows: pl.DataFrame) -> Change:
     """
     new = fitted(rows, snapshot.schema) if snapshot.version >= 0 else rows
     touched = _files_with(store, snapshot, set(new["scan_id"]))
-    old = _joined(touched.values(), new.schema)
+    old = joined(touched.values(), new.schema)
     same = old.select("scan_id", "digest").join(new.select("scan_id", "digest"), on=["scan_id", "digest"])
     kept = old.filter(~pl.col("scan_id").is_in(new["scan_id"].to_list()))
     return Change(INGEST, pl.concat([kept, new.select(kept.columns)]), tuple(touched), same.height)
@@ -114,7 +83,7 @@ def withdraw(store: Store, snapshot: Snapshot, scan_ids: set[str]) -> Change | N
     """
     tables = {name: read_file(store, name) for name in snapshot.files}
     touched = {name: rows for name, rows in tables.items() if names_any(rows, scan_ids)}
-    kept = without_scans(_joined(touched.values(), snapshot.schema), scan_ids)
+    kept = without_scans(joined(touched.values(), snapshot.schema), scan_ids)
     return Change(WITHDRAWAL, kept, tuple(touched)) if touched else None
 
 
@@ -159,30 +128,6 @@ def commit(store: WritableStore, snapshot: Snapshot, change: Change) -> int:
     return number
 
 
-def newest(store: Store) -> Snapshot:
-    """The newest version; -1 and no files where there is none.
-
-    Raises
-    ------
-    StoreError
-        The log is not whole, or the store failed.
-    """
-    return Snapshot.of(read_log(store))
-
-
-def read_rows(store: Store, snapshot: Snapshot) -> pl.DataFrame:
-    """All rows of a version, in no order.
-
-    Raises
-    ------
-    StoreError
-        The store failed, or files are missing.
-    """
-    with ThreadPoolExecutor(_READS_AT_ONCE) as threads:
-        tables = threads.map(lambda name: read_file(store, name), snapshot.files)
-        return _joined(tables, snapshot.schema)
-
-
 def _files_with(store: Store, snapshot: Snapshot, scan_ids: set[str]) -> dict[str, pl.DataFrame]:
     """The files that hold a row of one of the scans, with all their rows."""
     likely = [name for name, file in snapshot.files.items() if scan_ids and _may_hold(file, scan_ids)]
@@ -197,19 +142,6 @@ def _may_hold(file: Action, scan_ids: set[str]) -> bool:
     low = statistics.get("minValues", {}).get("scan_id")
     high = statistics.get("maxValues", {}).get("scan_id")
     return low is None or high is None or any(low <= scan_id <= high for scan_id in scan_ids)
-
-
-def _joined(tables: Iterable[pl.DataFrame], schema: Mapping[str, Any]) -> pl.DataFrame:
-    """The rows of all tables, with the columns of `schema`: null where a table has none."""
-    empty = pl.DataFrame(schema=schema)
-    whole = [
-        table.select(
-            pl.col(name).cast(dtype) if name in table.columns else pl.lit(None, dtype).alias(name)
-            for name, dtype in schema.items()
-        )
-        for table in tables
-    ]
-    return pl.concat([empty, *whole])
 
 
 def _opening(snapshot: Snapshot, change: Change) -> list[Action]:
@@ -230,7 +162,7 @@ def _opening(snapshot: Snapshot, change: Change) -> list[Action]:
 
 def _metadata(snapshot: Snapshot, schema: Mapping[str, Any]) -> Action:
     fields = [
-        {"name": name, "type": _name_of(dtype), "nullable": True, "metadata": {}} for name, dtype in schema.items()
+        {"name": name, "type": name_of(dtype), "nullable": True, "metadata": {}} for name, dtype in schema.items()
     ]
     fresh: Action = {
         "id": str(uuid.uuid4()),
@@ -276,20 +208,6 @@ def _is_placed(store: WritableStore, key: str, data: bytes) -> bool:
         raise
     # Where our write's acknowledgement was lost, its repetition finds the entry there: ours, nevertheless.
     return store.get(key) == data
-
-
-def _name_of(dtype: Any) -> Any:  # noqa: ANN401 - a name, or a description of a list
-    if isinstance(dtype, pl.List):
-        return {"type": "array", "elementType": _name_of(dtype.inner), "containsNull": True}
-    return _NAMES[dtype.base_type() if isinstance(dtype, pl.DataType) else dtype]
-
-
-def _type_of(name: Any) -> Any:  # noqa: ANN401 - the reverse
-    if isinstance(name, Mapping):
-        return pl.List(_type_of(name["elementType"]))
-    if name not in _TYPES:
-        raise StoreError(f"the catalog has a column of type {name!r}, which MIST has not made")
-    return _TYPES[name]
 
 
 def _mist_version() -> str:

@@ -30,8 +30,9 @@ import polars as pl
 from mist.errors import ObjectNotFound, ScanNotFound, StoreError
 from mist_storage.catalog import Catalog, commit_decided, published_bytes
 from mist_storage.catalog_files import file_bytes_of_size, file_key, file_statistics, parsed_file, read_file
-from mist_storage.delta_commit import Change, Snapshot, names_any, withdraw, without_scans
+from mist_storage.delta_commit import Change, names_any, withdraw, without_scans
 from mist_storage.delta_log import LOG, Action, LogEntry, entry_key, read_log
+from mist_storage.delta_snapshot import Snapshot
 from mist_storage.delta_table import LAST_CHECKPOINT
 from mist_storage.history import whole_log
 from mist_storage.keys import CATALOG, PUBLISHED_CATALOG, WITHDRAWALS, checked_scan_id, scan_folder

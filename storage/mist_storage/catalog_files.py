@@ -14,7 +14,7 @@ import polars as pl
 
 from mist.errors import CatalogCorrupt, ObjectNotFound, StoreError
 from mist_storage.keys import CATALOG
-from mist_storage.sealed_parquet import SEAL_BYTES, padded, require_whole, sealed
+from mist_storage.sealed_parquet import SEAL_BYTES, require_whole, sealed
 from mist_storage.store import Store
 
 
@@ -37,8 +37,7 @@ def _unsealed_bytes(rows: pl.DataFrame) -> bytes:
 def file_bytes_of_size(rows: pl.DataFrame, size: int) -> bytes:
     """`rows` as a file of exactly `size` bytes, so that it takes the place of another without the log being changed.
 
-    Parquet's metadata stands at a file's end and says where the rows are, so bytes before it may be void. It has no
-    seal where there is no room for one, which can happen to a file that had none.
+    Parquet's metadata stands at a file's end and says where the rows are, so bytes before it may be void.
 
     Raises
     ------
@@ -46,10 +45,10 @@ def file_bytes_of_size(rows: pl.DataFrame, size: int) -> bytes:
         The rows need more.
     """
     data = _unsealed_bytes(rows)
-    void_bytes = size - len(data)
-    if void_bytes < 0:
-        raise StoreError(f"{rows.height} rows take {len(data)} bytes, not {size}: the catalog cannot be rewritten")
-    return sealed(data, void_bytes - SEAL_BYTES) if void_bytes >= SEAL_BYTES else padded(data, void_bytes)
+    needed = len(data) + SEAL_BYTES
+    if needed > size:
+        raise StoreError(f"{rows.height} rows take {needed} bytes, not {size}: the catalog cannot be rewritten")
+    return sealed(data, size - needed)
 
 
 def file_statistics(rows: pl.DataFrame) -> str:

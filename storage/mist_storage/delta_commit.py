@@ -22,9 +22,10 @@ import polars as pl
 
 from mist.errors import MistError, StoreError
 from mist_storage.catalog_files import file_bytes, file_key, file_statistics, read_file
-from mist_storage.delta_log import Action, LogEntry, entry_key, note_version
+from mist_storage.delta_checkpoint import write_checkpoint
+from mist_storage.delta_entry import READER_VERSION, Action, LogEntry
+from mist_storage.delta_log import entry_key, note_version
 from mist_storage.delta_snapshot import Snapshot, joined, name_of
-from mist_storage.delta_table import write_checkpoint
 from mist_storage.label_columns import fitted
 from mist_storage.store import Store, WritableStore
 
@@ -123,7 +124,7 @@ def commit(store: WritableStore, snapshot: Snapshot, change: Change) -> int:
         raise LostRace(f"{store.url}: version {number} has just been made by another writer")
     note_version(store, number)
     if number and number % CHECKPOINT_VERSIONS == 0:
-        with suppress(StoreError):  # the version is made; the checkpoint only makes reading it faster
+        with suppress(OSError):  # of the store, or aside; the version is made, the checkpoint only makes reading faster
             write_checkpoint(store, number)
     return number
 
@@ -154,7 +155,7 @@ def _opening(snapshot: Snapshot, change: Change) -> list[Action]:
         "txnId": str(uuid.uuid4()),
         "mist": {"did": change.did, "relabelled": change.relabelled},
     }
-    first: list[Action] = [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}]
+    first: list[Action] = [{"protocol": {"minReaderVersion": READER_VERSION, "minWriterVersion": 2}}]
     is_new = dict(snapshot.schema) != dict(change.rows.schema)
     metadata = [{"metaData": _metadata(snapshot, change.rows.schema)}] if is_new else []
     return [{"commitInfo": info}, *(first if snapshot.version < 0 else []), *metadata]
@@ -173,7 +174,8 @@ def _metadata(snapshot: Snapshot, schema: Mapping[str, Any]) -> Action:
         "createdTime": time.time_ns() // 1_000_000,
         "configuration": {},
     }
-    return {**(snapshot.metadata or fresh), "schemaString": json.dumps({"type": "struct", "fields": fields})}
+    known = snapshot.metadata or {}  # of a checkpoint, not all of it
+    return {**fresh, **known, "schemaString": json.dumps({"type": "struct", "fields": fields})}
 
 
 def _added(name: str, data: bytes, rows: pl.DataFrame) -> list[Action]:

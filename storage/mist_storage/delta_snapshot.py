@@ -1,7 +1,8 @@
 """One version of a catalog's table: its files of rows and its schema, as the log says.
 
-The rule: a version is what the entries up to it come to. Knows rows as tables; `mist_storage.catalog` knows what they
-mean.
+The rule: a version is what the entries up to it come to, or the newest checkpoint before it and the entries after that.
+Read by `Store`, not by Delta Lake's library, which knows no digests and holds Python's lock for as long as the store
+takes to answer. Knows rows as tables; `mist_storage.catalog` knows what they mean.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from typing import Any, Self
 
 import polars as pl
 
-from mist.errors import StoreError
+from mist.errors import CatalogCorrupt, DatasetNotFound, StoreError
 from mist_storage.catalog_files import read_file
-from mist_storage.delta_log import Action, LogEntry, read_log
+from mist_storage.delta_checkpoint import read_checkpoint
+from mist_storage.delta_entry import Action, LogEntry
+from mist_storage.delta_log import listed_log, read_entries
 from mist_storage.store import Store
 
 _NAMES = {pl.String: "string", pl.Int64: "long", pl.Float64: "double", pl.Boolean: "boolean"}
@@ -49,20 +52,37 @@ class Snapshot:
 
     @property
     def schema(self) -> pl.Schema:
-        """Names and types of the columns."""
-        fields = json.loads(self.metadata["schemaString"])["fields"] if self.metadata else []
+        """Names and types of the columns.
+
+        Raises
+        ------
+        CatalogCorrupt
+            It is none that MIST makes.
+        """
+        fields = _fields(self.metadata) if self.metadata else []
         return pl.Schema({each["name"]: type_of(each["type"]) for each in fields})
 
 
-def newest(store: Store) -> Snapshot:
-    """The newest version; -1 and no files where there is none.
+def read_snapshot(store: Store, version: int | None = None) -> Snapshot:
+    """A version, the newest one where none is given; -1 and no files where there is none at all.
 
     Raises
     ------
+    DatasetNotFound
+        There are versions, but not this one.
+    CatalogCorrupt
+        The log is not whole.
     StoreError
-        The log is not whole, or the store failed.
+        The store failed.
     """
-    return Snapshot.of(read_log(store))
+    log = listed_log(store)
+    if log.versions and version not in (None, *log.versions):
+        raise DatasetNotFound(f"{store.url} has versions 0 to {log.versions[-1]}, not {version}")
+    wanted = log.versions if version is None else log.versions[: version + 1]
+    last = max((number for number in log.checkpoints if number in wanted), default=None)
+    checkpoint = None if last is None else read_checkpoint(store, last)
+    later = wanted if checkpoint is None else wanted[checkpoint.version + 1 :]
+    return Snapshot.of([*([checkpoint] if checkpoint else []), *read_entries(store, later)])
 
 
 def read_rows(store: Store, snapshot: Snapshot) -> pl.DataFrame:
@@ -91,6 +111,14 @@ def joined(tables: Iterable[pl.DataFrame], schema: Mapping[str, Any]) -> pl.Data
     return pl.concat([empty, *whole])
 
 
+def _fields(metadata: Action) -> list[dict[str, Any]]:
+    try:
+        fields = json.loads(metadata["schemaString"])["fields"]
+        return [{"name": str(each["name"]), "type": each["type"]} for each in fields]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CatalogCorrupt(f"the catalog's schema is none that MIST makes ({error!r})") from None
+
+
 def name_of(dtype: Any) -> Any:  # noqa: ANN401 - a name, or a description of a list
     """Delta Lake's name of a type of column."""
     if isinstance(dtype, pl.List):
@@ -100,8 +128,8 @@ def name_of(dtype: Any) -> Any:  # noqa: ANN401 - a name, or a description of a 
 
 def type_of(name: Any) -> Any:  # noqa: ANN401 - the reverse
     """The type of column of a name; `StoreError` where MIST makes none such."""
-    if isinstance(name, Mapping):
+    if isinstance(name, Mapping) and "elementType" in name:
         return pl.List(type_of(name["elementType"]))
-    if name not in _TYPES:
+    if not isinstance(name, str) or name not in _TYPES:
         raise StoreError(f"the catalog has a column of type {name!r}, which MIST has not made")
     return _TYPES[name]

@@ -3,7 +3,7 @@
 The rule: nothing is parsed whose digest is wrong, because a parser trusts the lengths that it finds: one flipped bit
 may make it ask for exabytes, which ends the process. The seal, a mark and the SHA-256 of all other bytes, stands before
 the metadata at the file's end, which says where the rows are; so it is void to every reader of Parquet. A file without
-a seal was written before there were any. Knows bytes, not rows.
+a seal is damaged. Knows bytes, not rows.
 """
 
 from __future__ import annotations
@@ -30,19 +30,13 @@ def sealed(data: bytes, void_bytes: int = 0) -> bytes:
     return head + hashlib.sha256(head + metadata).digest() + metadata
 
 
-def padded(data: bytes, void_bytes: int) -> bytes:
-    """The same without a seal."""
-    metadata_at = _metadata_at(data)
-    return data[:metadata_at] + bytes(void_bytes) + data[metadata_at:]
-
-
 def require_whole(data: bytes) -> None:
-    """Raise `ValueError` where `data` is no whole Parquet file, or not the one that was sealed."""
+    """Raise `ValueError` where `data` is no whole Parquet file with a seal, or not the one that was sealed."""
     if len(data) < 2 * len(_MAGIC) + _TAIL_BYTES or not (data.startswith(_MAGIC) and data.endswith(_MAGIC)):
         raise ValueError(f"its {len(data)} bytes are no Parquet file, or not all of one")
     digest_at = data.rfind(_MARK) + len(_MARK)
     if digest_at < len(_MARK):
-        return
+        raise ValueError(f"its {len(data)} bytes have no digest: they were altered, or are not MIST's")
     stop = digest_at + _DIGEST_BYTES
     if hashlib.sha256(data[:digest_at] + data[stop:]).digest() != data[digest_at:stop]:
         raise ValueError(f"its {len(data)} bytes do not fit their digest: some were altered or lost")

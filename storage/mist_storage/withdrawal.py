@@ -8,7 +8,7 @@ done twice, so a withdrawal that was interrupted is finished by asking for it ag
 2. a version of the catalog without the scans, so that nobody who opens the dataset finds them;
 3. `catalog.parquet`, where there is one, without them;
 4. every file of rows without them, in place and of the same size, so that no entry of the log becomes untrue;
-5. the log's checkpoints removed, which repeat it, and what it says of its files and commits made anew;
+5. the log's checkpoints removed, which repeat it, and what it says of its files made anew;
 6. the scans' objects;
 7. the record, finished.
 
@@ -30,10 +30,11 @@ import polars as pl
 from mist.errors import ObjectNotFound, ScanNotFound, StoreError
 from mist_storage.catalog import Catalog, commit_decided, published_bytes
 from mist_storage.catalog_files import file_bytes_of_size, file_key, file_statistics, parsed_file, read_file
+from mist_storage.delta_checkpoint import LAST_CHECKPOINT
 from mist_storage.delta_commit import Change, names_any, withdraw, without_scans
-from mist_storage.delta_log import LOG, Action, LogEntry, entry_key, read_log
+from mist_storage.delta_entry import Action, LogEntry
+from mist_storage.delta_log import LOG, entry_key, read_log
 from mist_storage.delta_snapshot import Snapshot
-from mist_storage.delta_table import LAST_CHECKPOINT
 from mist_storage.history import whole_log
 from mist_storage.keys import CATALOG, PUBLISHED_CATALOG, WITHDRAWALS, checked_scan_id, scan_folder
 from mist_storage.store import Store, WritableStore
@@ -207,7 +208,7 @@ def _rows_of(store: WritableStore, name: str, named: set[str]) -> pl.DataFrame |
 
 
 def _scrub_log(store: WritableStore, _: set[str]) -> None:
-    """Remove all but the log's entries, and make anew what these say of files and commits."""
+    """Remove all but the log's entries, and make anew what these say of files."""
     entries = read_log(store)
     ours = {entry_key(entry.version) for entry in entries}
     others = [key for key, _ in store.list(LOG) if key not in ours]
@@ -222,10 +223,6 @@ def _scrubbed_action(store: Store, action: Action) -> Action:
     if "add" in action:
         name = next(iter(LogEntry(0, (action,)).added))
         return {"add": {**action["add"], "stats": file_statistics(read_file(store, name, ["scan_id"]))}}
-    if "remove" in action:
-        return {"remove": {**action["remove"], "stats": None}} if action["remove"].get("stats") else action
-    if "commitInfo" in action:
-        return {"commitInfo": {**action["commitInfo"], "operationParameters": {}}}
     return action
 
 

@@ -235,7 +235,7 @@ def published_bytes(catalog: Catalog) -> bytes:
     """`catalog` as a Parquet file; its version is kept in the file's metadata."""
     buffer = io.BytesIO()
     catalog.frame.write_parquet(buffer, metadata={"mist_version": str(catalog.version)})
-    return sealed(buffer.getvalue())
+    return sealed(buffer.getvalue(), PUBLISHED_CATALOG)
 
 
 def _published(store: ObjectStore, version: int | None) -> Catalog:
@@ -246,7 +246,7 @@ def _published(store: ObjectStore, version: int | None) -> Catalog:
     except StoreDenied as error:
         raise StoreDenied(f"{error}; or nothing is published there, which stores do not tell strangers") from None
     try:
-        require_whole(data)
+        require_whole(data, PUBLISHED_CATALOG)
         found = int(pl.read_parquet_metadata(io.BytesIO(data))["mist_version"])
         frame = _ordered(pl.read_parquet(io.BytesIO(data)))
     except (pl.exceptions.PolarsError, KeyError, ValueError) as error:

@@ -23,9 +23,9 @@ def file_key(name: str) -> str:
     return f"{CATALOG}/{name}"
 
 
-def file_bytes(rows: pl.DataFrame) -> bytes:
-    """`rows` as a file. It has no statistics: the log has those that are used, and nothing else repeats values."""
-    return sealed(_unsealed_bytes(rows))
+def file_bytes(rows: pl.DataFrame, name: str) -> bytes:
+    """`rows` as the file `name`, without statistics: the log has those that are used; nothing else repeats values."""
+    return sealed(_unsealed_bytes(rows), name)
 
 
 def _unsealed_bytes(rows: pl.DataFrame) -> bytes:
@@ -34,8 +34,8 @@ def _unsealed_bytes(rows: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def file_bytes_of_size(rows: pl.DataFrame, size: int) -> bytes:
-    """`rows` as a file of exactly `size` bytes, so that it takes the place of another without the log being changed.
+def file_bytes_of_size(rows: pl.DataFrame, name: str, size: int) -> bytes:
+    """`rows` as the file `name`, of exactly `size` bytes: it takes the place of another, and the log stays as it is.
 
     Parquet's metadata stands at a file's end and says where the rows are, so bytes before it may be void.
 
@@ -48,7 +48,7 @@ def file_bytes_of_size(rows: pl.DataFrame, size: int) -> bytes:
     needed = len(data) + SEAL_BYTES
     if needed > size:
         raise StoreError(f"{rows.height} rows take {needed} bytes, not {size}: the catalog cannot be rewritten")
-    return sealed(data, size - needed)
+    return sealed(data, name, size - needed)
 
 
 def file_statistics(rows: pl.DataFrame) -> str:
@@ -73,7 +73,7 @@ def read_file(store: Store, name: str, columns: list[str] | None = None) -> pl.D
     """
     where = f"{store.url}/{file_key(name)}"
     try:
-        return parsed_file(store.get(file_key(name)), columns)
+        return parsed_file(store.get(file_key(name)), name, columns)
     except ObjectNotFound:
         raise CatalogCorrupt(f"{where}: a file of the catalog is missing; restore {CATALOG}/ from a copy") from None
     except (pl.exceptions.PolarsError, ValueError) as error:
@@ -81,7 +81,7 @@ def read_file(store: Store, name: str, columns: list[str] | None = None) -> pl.D
         raise CatalogCorrupt(f"{where} is damaged ({reason}); restore {CATALOG}/ from a copy") from None
 
 
-def parsed_file(data: bytes, columns: list[str] | None = None) -> pl.DataFrame:
-    """The rows in a file; `ValueError` or polars' errors where it is none."""
-    require_whole(data)
+def parsed_file(data: bytes, name: str, columns: list[str] | None = None) -> pl.DataFrame:
+    """The rows in the file `name`; `ValueError` or polars' errors where `data` is not that file."""
+    require_whole(data, name)
     return pl.read_parquet(io.BytesIO(data), columns=columns)

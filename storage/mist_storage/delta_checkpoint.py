@@ -41,7 +41,7 @@ def write_checkpoint(store: WritableStore, version: int) -> None:
     OSError
         There is no room for it aside.
     """
-    data = _made(read_entries(store, range(version + 1)), f"{store.url}/{checkpoint_key(version)}")
+    data = sealed(_made(store, version), _name(version))
     store.put(checkpoint_key(version), data)
     store.put(LAST_CHECKPOINT, _hint(version, data))
 
@@ -58,7 +58,7 @@ def read_checkpoint(store: Store, version: int) -> LogEntry | None:
     """
     try:
         data = store.get(checkpoint_key(version))
-        require_whole(data)
+        require_whole(data, _name(version))
         return _parsed(version, data)
     except ObjectNotFound:
         return None  # a withdrawal has just removed it
@@ -88,7 +88,7 @@ def _hint_at(store: Store, version: int) -> bytes | None:
     """The hint at a checkpoint; None where that is damaged, or has gone."""
     try:
         data = store.get(checkpoint_key(version))
-        require_whole(data)
+        require_whole(data, _name(version))
     except (ObjectNotFound, ValueError):
         return None
     return _hint(version, data)
@@ -99,9 +99,14 @@ def _hint(version: int, data: bytes) -> bytes:
     return json.dumps({"version": version, "size": actions, "sizeInBytes": len(data)}).encode()
 
 
-def _made(entries: Sequence[LogEntry], where: str) -> bytes:
-    """The checkpoint of `entries`."""
+def _name(version: int) -> str:
+    return Path(checkpoint_key(version)).name
+
+
+def _made(store: Store, version: int) -> bytes:
+    """The checkpoint of `version`, without its seal."""
     refuse_after_fork()
+    entries = read_entries(store, range(version + 1))
     with TemporaryDirectory(prefix="mist-log-") as folder:
         log = Path(folder) / "_delta_log"
         log.mkdir()
@@ -110,9 +115,10 @@ def _made(entries: Sequence[LogEntry], where: str) -> bytes:
         try:
             DeltaTable(folder).create_checkpoint()
         except Exception as error:  # noqa: BLE001 - Delta Lake raises bare `Exception` for much
-            raise StoreError(f"{where}: Delta Lake cannot make it: {str(error).split(chr(10), 1)[0]}") from None
+            reason = str(error).split("\n", 1)[0]
+            raise StoreError(f"{store.url}/{checkpoint_key(version)}: Delta Lake cannot make it: {reason}") from None
         (file,) = log.glob("*.checkpoint.parquet")
-        return sealed(file.read_bytes())
+        return file.read_bytes()
 
 
 def _parsed(version: int, data: bytes) -> LogEntry:

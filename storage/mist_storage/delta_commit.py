@@ -112,7 +112,8 @@ def commit(store: WritableStore, snapshot: Snapshot, change: Change) -> int:
         The store failed; the version is there, or it is not, and nothing in between.
     """
     number = snapshot.version + 1
-    name, data = f"part-{number:05}-{uuid.uuid4().hex[:16]}.parquet", file_bytes(change.rows)
+    name = f"part-{number:05}-{uuid.uuid4().hex[:16]}.parquet"
+    data = file_bytes(change.rows, name)
     if change.rows.height:
         store.put(file_key(name), data)
     store.flush()  # the objects of the rows included: a row never names bytes that a power cut can take away

@@ -172,7 +172,8 @@ def _scrub_published(store: WritableStore, gone: set[str]) -> None:
     except ObjectNotFound:
         return
     try:
-        rows, number = parsed_file(data), int(pl.read_parquet_metadata(io.BytesIO(data))["mist_version"])
+        rows = parsed_file(data, PUBLISHED_CATALOG)
+        number = int(pl.read_parquet_metadata(io.BytesIO(data))["mist_version"])
         is_touched = names_any(rows, gone)
     except (pl.exceptions.PolarsError, KeyError, ValueError):
         store.delete([PUBLISHED_CATALOG])  # what cannot be read may hold anything
@@ -187,9 +188,10 @@ def _scrub_files(store: WritableStore, gone: set[str]) -> None:
     for key, size in [*store.list(CATALOG)]:
         if key.startswith(f"{LOG}/") or not key.endswith(".parquet"):
             continue
-        rows = _rows_of(store, key.removeprefix(f"{CATALOG}/"), named)
+        name = key.removeprefix(f"{CATALOG}/")
+        rows = _rows_of(store, name, named)
         if rows is not None and names_any(rows, gone):
-            store.put(key, file_bytes_of_size(without_scans(rows, gone), size))
+            store.put(key, file_bytes_of_size(without_scans(rows, gone), name, size))
     store.remove_staged(CATALOG, datetime.now(UTC))
 
 
@@ -201,7 +203,7 @@ def _rows_of(store: WritableStore, name: str, named: set[str]) -> pl.DataFrame |
         if name in named:
             raise
     try:
-        parsed_file(store.get(file_key(name)))
+        parsed_file(store.get(file_key(name)), name)
     except (pl.exceptions.PolarsError, ValueError):
         store.delete([file_key(name)])
     return None

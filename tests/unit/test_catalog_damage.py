@@ -106,6 +106,15 @@ def test_entries_that_changed_places_are_found(store: ObjectStore) -> None:
         open_catalog(store)
 
 
+def test_files_of_rows_that_changed_places_are_found(store: ObjectStore) -> None:
+    first, second = (key for key, _ in store.list("catalog") if key.endswith(".parquet"))
+    one, other = store.get(first), store.get(second)
+    store.put(first, other)
+    store.put(second, one)
+    with pytest.raises(CatalogCorrupt, match="do not fit their digest: some were altered, lost or moved"):
+        open_catalog(store)
+
+
 def test_a_withdrawal_makes_digests_anew(store: ObjectStore) -> None:
     before = store.get(ENTRY)
     carry_out(store, plan_withdrawal(store, ["b"], "who", "why"))

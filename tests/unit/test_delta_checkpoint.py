@@ -116,9 +116,18 @@ def test_nothing_that_befalls_the_hint_changes_what_is_read_and_all_of_it_is_tol
             assert open_catalog(store).frame.equals(expected)
 
 
-def test_a_checkpoint_of_other_content_is_a_problem_of_the_catalog(store: ObjectStore) -> None:
-    assert [*catalog_problems(store)] == []
+def test_the_checkpoint_of_another_version_is_damaged(store: ObjectStore) -> None:
     store.put(checkpoint_key(1), store.get(KEY))
-    assert [*catalog_problems(store)] == [
-        f"{store.url}/{checkpoint_key(1)} does not say what the entries of the log do; remove it"
-    ]
+    with pytest.raises(CatalogCorrupt, match="altered, lost or moved"):
+        open_catalog(store, 1)
+
+
+def test_a_checkpoint_of_other_content_is_a_problem_of_the_catalog(store: ObjectStore, tmp_path: Path) -> None:
+    assert [*catalog_problems(store)] == []
+    other = open_store(str(tmp_path / "other"))
+    for seed, name in enumerate("xyz"):
+        committed(other, name, seed)
+    write_checkpoint(other, 2)
+    for key in (KEY, LAST_CHECKPOINT):
+        store.put(key, other.get(key))
+    assert [*catalog_problems(store)] == [f"{store.url}/{KEY} does not say what the entries of the log do; remove it"]

@@ -67,18 +67,20 @@ app.command()(export)
 
 @app.command()
 def verify(dataset_url: DatasetUrl, as_json: AsJson = False) -> None:
-    """Check every stored byte of a dataset against its digests, and that every block decodes."""
-    from mist_storage.dataset import open_dataset
+    """Check every stored byte of a dataset and its catalog against its digests, and that every block decodes."""
+    from mist_storage.catalog_check import catalog_problems
+    from mist_storage.dataset import open_dataset, open_store
     from mist_storage.verify import verify_scans
 
     dataset = open_dataset(dataset_url)
     announced_warm_up(to_encode=False)
-    problems = []
+    catalog, problems = [*catalog_problems(open_store(dataset.url))], []
     with progress("verify") as advance:
         for done, (scan_id, bad) in enumerate(verify_scans(dataset.store, dataset.catalog), start=1):
             problems += bad
             advance(done, len(dataset.catalog), scan_id)
-    found = [{"scan": problem.scan_id, "level": problem.level, "problem": problem.reason} for problem in problems]
+    found: list[dict[str, object]] = [{"scan": None, "level": None, "problem": problem} for problem in catalog]
+    found += [{"scan": problem.scan_id, "level": problem.level, "problem": problem.reason} for problem in problems]
     if as_json:
         say_json({"scans": len(dataset.catalog), "problems": found})
     elif found:

@@ -13,8 +13,8 @@ from mist.request import Request
 from mist.volume import Volume, Voxels
 from mist.wavelet import IMAGE_WAVELET
 from mist_storage.catalog import CatalogRow, Label, commit_to
-from mist_storage.delta_commit import Snapshot, read_rows
 from mist_storage.delta_log import read_log
+from mist_storage.delta_snapshot import Snapshot, read_rows
 from mist_storage.keys import BLOCKS, scan_key
 from mist_storage.scan_reader import ScanReader
 from mist_storage.scan_writer import StoredScan, write_scan

@@ -34,6 +34,7 @@ from mist.ingest.processes import JOBS_AHEAD, USUAL, in_turn
 from mist.ingest.worker import do_job
 from mist.ingest.workshop import Workshop
 from mist_storage.address import Address
+from mist_storage.keys import SCANS
 
 CONNECT_S = 10
 """How long a scheduler, and then a first worker, is waited for."""
@@ -175,13 +176,17 @@ def _silent() -> Iterator[None]:
 
 @contextmanager
 def _probe(dataset_url: str) -> Iterator[Path | None]:
-    """A file in the dataset's folder that nobody else has, of a name that no reader lists; None in a bucket."""
+    """A file in the dataset's folder that nobody else has, of a name that no reader lists; None in a bucket.
+
+    It lies where `mist gc` looks for what writes have left, for an ingest that is killed leaves it.
+    """
     address = Address.parse(dataset_url)
     if address.scheme != "file":
         yield None
         return
-    address.path.mkdir(parents=True, exist_ok=True)
-    probe = address.path / f"cluster#{secrets.randbits(48)}"
+    folder = address.path / SCANS
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f"cluster#{secrets.randbits(48)}"
     probe.touch()
     try:
         yield probe

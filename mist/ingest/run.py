@@ -27,11 +27,10 @@ from mist.ingest.processes import do_jobs
 from mist.ingest.report import IngestReport, OnProgress, Progress, ScanOutcome, ScanStatus
 from mist.ingest.segmentations import settled
 from mist.ingest.source import Refusal, ScanTask, named
-from mist_storage.address import Address
+from mist_storage.address import WRITABLE_SCHEMES, Address
 from mist_storage.catalog import commit_rows as commit
 from mist_storage.catalog_row import CatalogRow
 from mist_storage.dataset import split_version
-from mist_storage.delta_table import WRITABLE_SCHEMES
 
 COMMIT_ROWS = 256
 """Rows in one commit: an interrupted ingest loses at most so many scans, and ten thousand scans make forty versions."""

@@ -1,12 +1,14 @@
 """Jobs in child processes, as many as callers ask for at a time, each when there is memory for it.
 
 The rule: a child that dies in the middle of foreign bytes costs one job, and no other. A job whose child dies is done
-once more in a new one, since others may have killed it; then it is refused. The same here and on a Dask worker.
+once more in a new one, since others may have killed it; then it is refused. A child that nobody has asked anything of
+for a while ends, for who asked may have been killed. The same here and on a Dask worker.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Self, TypeVar
@@ -20,6 +22,9 @@ from mist.ingest.worker import expected_bytes, parts_of
 _Result = TypeVar("_Result")
 
 _ATTEMPTS = 2
+
+IDLE_S = 60.0
+"""After this time a child that has nothing to do is ended, in seconds; some take twice as long. A new one takes one."""
 
 
 class Workshop:
@@ -40,7 +45,9 @@ class Workshop:
         self._limits = limits
         self._memory_bytes = memory_bytes
         self._gate = MemoryGate(memory_bytes)
-        self._idle: list[Child] = []
+        self._idle: list[tuple[float, Child]] = []
+        """Children that have nothing to do, and since when; the one that was used last is the next to be used."""
+        self._timer: threading.Timer | None = None
         self._busy: set[Child] = set()
         self._lock = threading.Lock()
         self._is_closed = False
@@ -78,10 +85,12 @@ class Workshop:
         """End all processes; jobs that are being done raise `ChildDied`."""
         with self._lock:
             self._is_closed = True
+            if self._timer is not None:
+                self._timer.cancel()
             idle, self._idle = self._idle, []
             for child in self._busy:
                 child.kill()
-        for child in idle:
+        for _, child in idle:
             child.end()
 
     def _needed(self, job: Job) -> int:
@@ -104,7 +113,7 @@ class Workshop:
         with self._lock:
             if self._is_closed:
                 raise ChildDied(0)
-            child = self._idle.pop() if self._idle else Child()
+            child = self._idle.pop()[1] if self._idle else Child()
             self._busy.add(child)
             return child
 
@@ -112,6 +121,25 @@ class Workshop:
         with self._lock:
             self._busy.discard(child)
             if child.is_alive and not self._is_closed:
-                self._idle.append(child)
+                self._idle.append((time.monotonic(), child))
+                self._look_later()
                 return
         child.end()
+
+    def _look_later(self) -> None:
+        """See to it that idle children are ended in time; whoever calls this holds the lock."""
+        if self._timer is None:
+            self._timer = threading.Timer(IDLE_S, self._end_idle)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _end_idle(self) -> None:
+        limit = time.monotonic() - IDLE_S
+        with self._lock:
+            self._timer = None
+            ended = [child for since, child in self._idle if since <= limit]
+            self._idle = [(since, child) for since, child in self._idle if since > limit]
+            if self._idle:
+                self._look_later()
+        for child in ended:
+            child.end()

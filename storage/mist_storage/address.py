@@ -16,6 +16,9 @@ from mist_storage.store_failures import translate_failure
 SCHEMES = ("file", "s3", "https", "http", "memory")
 """The kinds of address that a dataset may have."""
 
+WRITABLE_SCHEMES = ("file", "s3")
+"""Those that a catalog's table can lie at, and be written to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:

@@ -13,7 +13,6 @@ from functools import cached_property
 
 import polars as pl
 import tenacity
-from deltalake import DeltaTable
 
 from mist.errors import (
     CatalogCorrupt,
@@ -24,12 +23,12 @@ from mist.errors import (
     StoreDenied,
     StoreUnavailable,
 )
-from mist_storage.address import Address
+from mist_storage.address import WRITABLE_SCHEMES, Address
 from mist_storage.catalog_row import RESERVED_COLUMNS, SCHEMA, CatalogRow, Label
 from mist_storage.condition import checked_condition
 from mist_storage.connection import is_unsigned
-from mist_storage.delta_commit import Change, LostRace, Snapshot, commit, merge, newest, read_rows
-from mist_storage.delta_table import WRITABLE_SCHEMES, open_table, table_state
+from mist_storage.delta_commit import Change, LostRace, commit, merge
+from mist_storage.delta_snapshot import Snapshot, read_rows, read_snapshot
 from mist_storage.keys import CATALOG, PUBLISHED_CATALOG, SCANS
 from mist_storage.label_columns import table_of
 from mist_storage.sealed_parquet import require_whole, sealed
@@ -130,26 +129,21 @@ def open_catalog(store: ObjectStore, version: int | None = None) -> Catalog:
     StoreError
         The store failed.
     """
-    address = Address.parse(store.url)
-    table = _table(address, version) if address.scheme in WRITABLE_SCHEMES else None
-    if table is None:
+    snapshot = _snapshot(store, version) if Address.parse(store.url).scheme in WRITABLE_SCHEMES else None
+    if snapshot is None:
         return _published(store, version)
-    return Catalog(_ordered(_rows(store, table)), table.version())
+    return Catalog(_ordered(read_rows(store, snapshot)), snapshot.version)
 
 
-def _rows(store: ObjectStore, table: DeltaTable) -> pl.DataFrame:
-    names, schema = table_state(table)
-    return read_rows(store, Snapshot(table.version(), {name: {} for name in names}, {"schemaString": schema}))
-
-
-def _table(address: Address, version: int | None) -> DeltaTable | None:
-    """The table at `address`; None where there is none, or where a reader without credentials may not look for it."""
+def _snapshot(store: ObjectStore, version: int | None) -> Snapshot | None:
+    """A version of the table; None where there is none, or where a reader without credentials may not look for it."""
     try:
-        return open_table(address, version)
+        snapshot = read_snapshot(store, version)
     except StoreDenied:
-        if address.scheme == "s3" and is_unsigned():
+        if store.url.startswith("s3://") and is_unsigned():
             return None
         raise
+    return snapshot if snapshot.version >= 0 else None
 
 
 def commit_rows(url: str, rows: Sequence[CatalogRow]) -> int:
@@ -211,7 +205,7 @@ _retried = tenacity.Retrying(
 
 
 def _commit_once(store: WritableStore, decide: Callable[[Snapshot], Change | None]) -> int:
-    snapshot = newest(store)
+    snapshot = read_snapshot(store)
     change = decide(snapshot)
     return snapshot.version if change is None else commit(store, snapshot, change)
 
@@ -241,7 +235,7 @@ def published_bytes(catalog: Catalog) -> bytes:
     """`catalog` as a Parquet file; its version is kept in the file's metadata."""
     buffer = io.BytesIO()
     catalog.frame.write_parquet(buffer, metadata={"mist_version": str(catalog.version)})
-    return sealed(buffer.getvalue())
+    return sealed(buffer.getvalue(), PUBLISHED_CATALOG)
 
 
 def _published(store: ObjectStore, version: int | None) -> Catalog:
@@ -252,7 +246,7 @@ def _published(store: ObjectStore, version: int | None) -> Catalog:
     except StoreDenied as error:
         raise StoreDenied(f"{error}; or nothing is published there, which stores do not tell strangers") from None
     try:
-        require_whole(data)
+        require_whole(data, PUBLISHED_CATALOG)
         found = int(pl.read_parquet_metadata(io.BytesIO(data))["mist_version"])
         frame = _ordered(pl.read_parquet(io.BytesIO(data)))
     except (pl.exceptions.PolarsError, KeyError, ValueError) as error:

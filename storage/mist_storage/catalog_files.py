@@ -14,7 +14,7 @@ import polars as pl
 
 from mist.errors import CatalogCorrupt, ObjectNotFound, StoreError
 from mist_storage.keys import CATALOG
-from mist_storage.sealed_parquet import SEAL_BYTES, padded, require_whole, sealed
+from mist_storage.sealed_parquet import SEAL_BYTES, require_whole, sealed
 from mist_storage.store import Store
 
 
@@ -23,9 +23,9 @@ def file_key(name: str) -> str:
     return f"{CATALOG}/{name}"
 
 
-def file_bytes(rows: pl.DataFrame) -> bytes:
-    """`rows` as a file. It has no statistics: the log has those that are used, and nothing else repeats values."""
-    return sealed(_unsealed_bytes(rows))
+def file_bytes(rows: pl.DataFrame, name: str) -> bytes:
+    """`rows` as the file `name`, without statistics: the log has those that are used; nothing else repeats values."""
+    return sealed(_unsealed_bytes(rows), name)
 
 
 def _unsealed_bytes(rows: pl.DataFrame) -> bytes:
@@ -34,11 +34,10 @@ def _unsealed_bytes(rows: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def file_bytes_of_size(rows: pl.DataFrame, size: int) -> bytes:
-    """`rows` as a file of exactly `size` bytes, so that it takes the place of another without the log being changed.
+def file_bytes_of_size(rows: pl.DataFrame, name: str, size: int) -> bytes:
+    """`rows` as the file `name`, of exactly `size` bytes: it takes the place of another, and the log stays as it is.
 
-    Parquet's metadata stands at a file's end and says where the rows are, so bytes before it may be void. It has no
-    seal where there is no room for one, which can happen to a file that had none.
+    Parquet's metadata stands at a file's end and says where the rows are, so bytes before it may be void.
 
     Raises
     ------
@@ -46,10 +45,10 @@ def file_bytes_of_size(rows: pl.DataFrame, size: int) -> bytes:
         The rows need more.
     """
     data = _unsealed_bytes(rows)
-    void_bytes = size - len(data)
-    if void_bytes < 0:
-        raise StoreError(f"{rows.height} rows take {len(data)} bytes, not {size}: the catalog cannot be rewritten")
-    return sealed(data, void_bytes - SEAL_BYTES) if void_bytes >= SEAL_BYTES else padded(data, void_bytes)
+    needed = len(data) + SEAL_BYTES
+    if needed > size:
+        raise StoreError(f"{rows.height} rows take {needed} bytes, not {size}: the catalog cannot be rewritten")
+    return sealed(data, name, size - needed)
 
 
 def file_statistics(rows: pl.DataFrame) -> str:
@@ -74,7 +73,7 @@ def read_file(store: Store, name: str, columns: list[str] | None = None) -> pl.D
     """
     where = f"{store.url}/{file_key(name)}"
     try:
-        return parsed_file(store.get(file_key(name)), columns)
+        return parsed_file(store.get(file_key(name)), name, columns)
     except ObjectNotFound:
         raise CatalogCorrupt(f"{where}: a file of the catalog is missing; restore {CATALOG}/ from a copy") from None
     except (pl.exceptions.PolarsError, ValueError) as error:
@@ -82,7 +81,7 @@ def read_file(store: Store, name: str, columns: list[str] | None = None) -> pl.D
         raise CatalogCorrupt(f"{where} is damaged ({reason}); restore {CATALOG}/ from a copy") from None
 
 
-def parsed_file(data: bytes, columns: list[str] | None = None) -> pl.DataFrame:
-    """The rows in a file; `ValueError` or polars' errors where it is none."""
-    require_whole(data)
+def parsed_file(data: bytes, name: str, columns: list[str] | None = None) -> pl.DataFrame:
+    """The rows in the file `name`; `ValueError` or polars' errors where `data` is not that file."""
+    require_whole(data, name)
     return pl.read_parquet(io.BytesIO(data), columns=columns)

@@ -59,7 +59,7 @@ def _retries(patience: Patience) -> dict[str, object]:
 
 
 def s3_options() -> dict[str, str]:
-    """What obstore and Delta Lake must be told of S3 beyond what they read from the environment themselves."""
+    """What obstore must be told of S3 beyond what it reads from the environment itself."""
     endpoint = (os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "").rstrip("/")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     return {"endpoint": endpoint, "region": region} if endpoint else {"region": region}

@@ -11,19 +11,21 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 
 from mist.errors import MistError, StoreError
 from mist_storage.catalog_files import file_bytes, file_key, file_statistics, read_file
-from mist_storage.delta_log import Action, LogEntry, entry_key, note_version, read_log
-from mist_storage.delta_table import write_checkpoint
+from mist_storage.delta_checkpoint import write_checkpoint
+from mist_storage.delta_entry import READER_VERSION, Action, LogEntry
+from mist_storage.delta_log import entry_key, note_version
+from mist_storage.delta_snapshot import Snapshot, joined, name_of
 from mist_storage.label_columns import fitted
 from mist_storage.store import Store, WritableStore
 
@@ -33,43 +35,11 @@ WITHDRAWAL = "withdrawal"
 CHECKPOINT_VERSIONS = 100
 """Versions from one checkpoint to the next, as is Delta Lake's custom."""
 
-_NAMES = {pl.String: "string", pl.Int64: "long", pl.Float64: "double", pl.Boolean: "boolean"}
-"""Types of columns, by Delta Lake's names."""
-
-_TYPES: Mapping[str, Any] = {name: dtype for dtype, name in _NAMES.items()}
-
 _READS_AT_ONCE = 8
 
 
 class LostRace(MistError):
     """Another writer has made the version that was to be made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One version of the table, by its log."""
-
-    version: int
-    """-1 where there is none yet."""
-    files: Mapping[str, Action] = field(default_factory=dict)
-    """The files of rows, by name."""
-    metadata: Action | None = None
-    """The table's schema and identity."""
-
-    @classmethod
-    def of(cls, entries: Iterable[LogEntry]) -> Self:
-        """What `entries`, from the first on, come to."""
-        snapshot = cls(-1)
-        for entry in entries:
-            files = {name: file for name, file in snapshot.files.items() if name not in entry.removed}
-            snapshot = cls(entry.version, {**files, **entry.added}, entry.metadata or snapshot.metadata)
-        return snapshot
-
-    @property
-    def schema(self) -> pl.Schema:
-        """Names and types of the columns."""
-        fields = json.loads(self.metadata["schemaString"])["fields"] if self.metadata else []
-        return pl.Schema({each["name"]: _type_of(each["type"]) for each in fields})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +68,7 @@ def merge(store: Store, snapshot: Snapshot, rows: pl.DataFrame) -> Change:
     """
     new = fitted(rows, snapshot.schema) if snapshot.version >= 0 else rows
     touched = _files_with(store, snapshot, set(new["scan_id"]))
-    old = _joined(touched.values(), new.schema)
+    old = joined(touched.values(), new.schema)
     same = old.select("scan_id", "digest").join(new.select("scan_id", "digest"), on=["scan_id", "digest"])
     kept = old.filter(~pl.col("scan_id").is_in(new["scan_id"].to_list()))
     return Change(INGEST, pl.concat([kept, new.select(kept.columns)]), tuple(touched), same.height)
@@ -114,7 +84,7 @@ def withdraw(store: Store, snapshot: Snapshot, scan_ids: set[str]) -> Change | N
     """
     tables = {name: read_file(store, name) for name in snapshot.files}
     touched = {name: rows for name, rows in tables.items() if names_any(rows, scan_ids)}
-    kept = without_scans(_joined(touched.values(), snapshot.schema), scan_ids)
+    kept = without_scans(joined(touched.values(), snapshot.schema), scan_ids)
     return Change(WITHDRAWAL, kept, tuple(touched)) if touched else None
 
 
@@ -142,7 +112,8 @@ def commit(store: WritableStore, snapshot: Snapshot, change: Change) -> int:
         The store failed; the version is there, or it is not, and nothing in between.
     """
     number = snapshot.version + 1
-    name, data = f"part-{number:05}-{uuid.uuid4().hex[:16]}.parquet", file_bytes(change.rows)
+    name = f"part-{number:05}-{uuid.uuid4().hex[:16]}.parquet"
+    data = file_bytes(change.rows, name)
     if change.rows.height:
         store.put(file_key(name), data)
     store.flush()  # the objects of the rows included: a row never names bytes that a power cut can take away
@@ -154,33 +125,9 @@ def commit(store: WritableStore, snapshot: Snapshot, change: Change) -> int:
         raise LostRace(f"{store.url}: version {number} has just been made by another writer")
     note_version(store, number)
     if number and number % CHECKPOINT_VERSIONS == 0:
-        with suppress(StoreError):  # the version is made; the checkpoint only makes reading it faster
+        with suppress(OSError):  # of the store, or aside; the version is made, the checkpoint only makes reading faster
             write_checkpoint(store, number)
     return number
-
-
-def newest(store: Store) -> Snapshot:
-    """The newest version; -1 and no files where there is none.
-
-    Raises
-    ------
-    StoreError
-        The log is not whole, or the store failed.
-    """
-    return Snapshot.of(read_log(store))
-
-
-def read_rows(store: Store, snapshot: Snapshot) -> pl.DataFrame:
-    """All rows of a version, in no order.
-
-    Raises
-    ------
-    StoreError
-        The store failed, or files are missing.
-    """
-    with ThreadPoolExecutor(_READS_AT_ONCE) as threads:
-        tables = threads.map(lambda name: read_file(store, name), snapshot.files)
-        return _joined(tables, snapshot.schema)
 
 
 def _files_with(store: Store, snapshot: Snapshot, scan_ids: set[str]) -> dict[str, pl.DataFrame]:
@@ -199,19 +146,6 @@ def _may_hold(file: Action, scan_ids: set[str]) -> bool:
     return low is None or high is None or any(low <= scan_id <= high for scan_id in scan_ids)
 
 
-def _joined(tables: Iterable[pl.DataFrame], schema: Mapping[str, Any]) -> pl.DataFrame:
-    """The rows of all tables, with the columns of `schema`: null where a table has none."""
-    empty = pl.DataFrame(schema=schema)
-    whole = [
-        table.select(
-            pl.col(name).cast(dtype) if name in table.columns else pl.lit(None, dtype).alias(name)
-            for name, dtype in schema.items()
-        )
-        for table in tables
-    ]
-    return pl.concat([empty, *whole])
-
-
 def _opening(snapshot: Snapshot, change: Change) -> list[Action]:
     """The actions that say who commits, and what the table is where that is new."""
     info: Action = {
@@ -222,7 +156,7 @@ def _opening(snapshot: Snapshot, change: Change) -> list[Action]:
         "txnId": str(uuid.uuid4()),
         "mist": {"did": change.did, "relabelled": change.relabelled},
     }
-    first: list[Action] = [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}]
+    first: list[Action] = [{"protocol": {"minReaderVersion": READER_VERSION, "minWriterVersion": 2}}]
     is_new = dict(snapshot.schema) != dict(change.rows.schema)
     metadata = [{"metaData": _metadata(snapshot, change.rows.schema)}] if is_new else []
     return [{"commitInfo": info}, *(first if snapshot.version < 0 else []), *metadata]
@@ -230,7 +164,7 @@ def _opening(snapshot: Snapshot, change: Change) -> list[Action]:
 
 def _metadata(snapshot: Snapshot, schema: Mapping[str, Any]) -> Action:
     fields = [
-        {"name": name, "type": _name_of(dtype), "nullable": True, "metadata": {}} for name, dtype in schema.items()
+        {"name": name, "type": name_of(dtype), "nullable": True, "metadata": {}} for name, dtype in schema.items()
     ]
     fresh: Action = {
         "id": str(uuid.uuid4()),
@@ -241,7 +175,8 @@ def _metadata(snapshot: Snapshot, schema: Mapping[str, Any]) -> Action:
         "createdTime": time.time_ns() // 1_000_000,
         "configuration": {},
     }
-    return {**(snapshot.metadata or fresh), "schemaString": json.dumps({"type": "struct", "fields": fields})}
+    known = snapshot.metadata or {}  # of a checkpoint, not all of it
+    return {**fresh, **known, "schemaString": json.dumps({"type": "struct", "fields": fields})}
 
 
 def _added(name: str, data: bytes, rows: pl.DataFrame) -> list[Action]:
@@ -276,20 +211,6 @@ def _is_placed(store: WritableStore, key: str, data: bytes) -> bool:
         raise
     # Where our write's acknowledgement was lost, its repetition finds the entry there: ours, nevertheless.
     return store.get(key) == data
-
-
-def _name_of(dtype: Any) -> Any:  # noqa: ANN401 - a name, or a description of a list
-    if isinstance(dtype, pl.List):
-        return {"type": "array", "elementType": _name_of(dtype.inner), "containsNull": True}
-    return _NAMES[dtype.base_type() if isinstance(dtype, pl.DataType) else dtype]
-
-
-def _type_of(name: Any) -> Any:  # noqa: ANN401 - the reverse
-    if isinstance(name, Mapping):
-        return pl.List(_type_of(name["elementType"]))
-    if name not in _TYPES:
-        raise StoreError(f"the catalog has a column of type {name!r}, which MIST has not made")
-    return _TYPES[name]
 
 
 def _mist_version() -> str:

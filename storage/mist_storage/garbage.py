@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from mist_storage.delta_log import LogEntry
+from mist_storage.delta_entry import LogEntry
 from mist_storage.history import reachable, whole_log
 from mist_storage.keys import CATALOG, SCANS, scan_of_key
 from mist_storage.store import StoredObject, WritableStore

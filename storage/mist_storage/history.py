@@ -15,7 +15,8 @@ from datetime import datetime
 from mist.errors import DatasetNotFound
 from mist_storage.catalog_files import read_file
 from mist_storage.delta_commit import INGEST, WITHDRAWAL
-from mist_storage.delta_log import LogEntry, read_log
+from mist_storage.delta_entry import LogEntry
+from mist_storage.delta_log import read_log
 from mist_storage.keys import CATALOG
 from mist_storage.store import Store
 

@@ -1,6 +1,6 @@
 """How long a request to a store may take, and how often it is made anew.
 
-The rule: one answer for all clients (obstore, Delta Lake, boto3), so that each gives up at the same time. Knows no
+The rule: one answer for all clients (obstore, boto3), so that each gives up at the same time. Knows no
 stores.
 """
 

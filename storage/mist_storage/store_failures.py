@@ -1,4 +1,4 @@
-"""What the failures of obstore and Delta Lake mean, as errors of `mist.errors`.
+"""What the failures of obstore mean, as errors of `mist.errors`.
 
 The rule: what a store answers is read from its error code, HTTP status or operating system error, never from words that
 could stand in a key as well. A missing object is `ObjectNotFound` and nothing else is. Knows no stores.
@@ -10,7 +10,6 @@ import json
 import re
 
 import obstore.exceptions as failures
-from deltalake.exceptions import TableNotFoundError
 
 from mist.errors import (
     CatalogCorrupt,
@@ -100,7 +99,7 @@ _BY_ERRNO: dict[int, Meaning] = {
 """Errors of the operating system, by Linux's and (but for 36 and 122) macOS's numbers."""
 
 _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], Meaning], ...] = (
-    ((failures.NotFoundError, FileNotFoundError, NotADirectoryError, TableNotFoundError), _MISSING),
+    ((failures.NotFoundError, FileNotFoundError, NotADirectoryError), _MISSING),
     ((failures.PermissionDeniedError, failures.UnauthenticatedError, PermissionError), _DENIED),
     (
         (failures.NotSupportedError,),
@@ -125,7 +124,7 @@ _REASONS = r"[Cc]onnection re(fused|set)|failed to lookup address|dns error|time
 
 
 def translate_failure(error: Exception, url: str, key: str = "") -> MistError:
-    """The error of `mist.errors` that a failure of obstore or Delta Lake at `url`/`key` stands for."""
+    """The error of `mist.errors` that a failure of obstore at `url`/`key` stands for."""
     text = re.sub(r"\x1b\[\d+m", "", str(error))
     where = f"{url}/{key}" if key else url
     problem = _problem(text)

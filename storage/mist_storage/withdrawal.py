@@ -8,7 +8,7 @@ done twice, so a withdrawal that was interrupted is finished by asking for it ag
 2. a version of the catalog without the scans, so that nobody who opens the dataset finds them;
 3. `catalog.parquet`, where there is one, without them;
 4. every file of rows without them, in place and of the same size, so that no entry of the log becomes untrue;
-5. the log's checkpoints removed, which repeat it, and what it says of its files and commits made anew;
+5. the log's checkpoints removed, which repeat it, and what it says of its files made anew;
 6. the scans' objects;
 7. the record, finished.
 
@@ -30,9 +30,11 @@ import polars as pl
 from mist.errors import ObjectNotFound, ScanNotFound, StoreError
 from mist_storage.catalog import Catalog, commit_decided, published_bytes
 from mist_storage.catalog_files import file_bytes_of_size, file_key, file_statistics, parsed_file, read_file
-from mist_storage.delta_commit import Change, Snapshot, names_any, withdraw, without_scans
-from mist_storage.delta_log import LOG, Action, LogEntry, entry_key, read_log
-from mist_storage.delta_table import LAST_CHECKPOINT
+from mist_storage.delta_checkpoint import LAST_CHECKPOINT
+from mist_storage.delta_commit import Change, names_any, withdraw, without_scans
+from mist_storage.delta_entry import Action, LogEntry
+from mist_storage.delta_log import LOG, entry_key, read_log
+from mist_storage.delta_snapshot import Snapshot
 from mist_storage.history import whole_log
 from mist_storage.keys import CATALOG, PUBLISHED_CATALOG, WITHDRAWALS, checked_scan_id, scan_folder
 from mist_storage.store import Store, WritableStore
@@ -170,7 +172,8 @@ def _scrub_published(store: WritableStore, gone: set[str]) -> None:
     except ObjectNotFound:
         return
     try:
-        rows, number = parsed_file(data), int(pl.read_parquet_metadata(io.BytesIO(data))["mist_version"])
+        rows = parsed_file(data, PUBLISHED_CATALOG)
+        number = int(pl.read_parquet_metadata(io.BytesIO(data))["mist_version"])
         is_touched = names_any(rows, gone)
     except (pl.exceptions.PolarsError, KeyError, ValueError):
         store.delete([PUBLISHED_CATALOG])  # what cannot be read may hold anything
@@ -185,9 +188,10 @@ def _scrub_files(store: WritableStore, gone: set[str]) -> None:
     for key, size in [*store.list(CATALOG)]:
         if key.startswith(f"{LOG}/") or not key.endswith(".parquet"):
             continue
-        rows = _rows_of(store, key.removeprefix(f"{CATALOG}/"), named)
+        name = key.removeprefix(f"{CATALOG}/")
+        rows = _rows_of(store, name, named)
         if rows is not None and names_any(rows, gone):
-            store.put(key, file_bytes_of_size(without_scans(rows, gone), size))
+            store.put(key, file_bytes_of_size(without_scans(rows, gone), name, size))
     store.remove_staged(CATALOG, datetime.now(UTC))
 
 
@@ -199,14 +203,14 @@ def _rows_of(store: WritableStore, name: str, named: set[str]) -> pl.DataFrame |
         if name in named:
             raise
     try:
-        parsed_file(store.get(file_key(name)))
+        parsed_file(store.get(file_key(name)), name)
     except (pl.exceptions.PolarsError, ValueError):
         store.delete([file_key(name)])
     return None
 
 
 def _scrub_log(store: WritableStore, _: set[str]) -> None:
-    """Remove all but the log's entries, and make anew what these say of files and commits."""
+    """Remove all but the log's entries, and make anew what these say of files."""
     entries = read_log(store)
     ours = {entry_key(entry.version) for entry in entries}
     others = [key for key, _ in store.list(LOG) if key not in ours]
@@ -221,10 +225,6 @@ def _scrubbed_action(store: Store, action: Action) -> Action:
     if "add" in action:
         name = next(iter(LogEntry(0, (action,)).added))
         return {"add": {**action["add"], "stats": file_statistics(read_file(store, name, ["scan_id"]))}}
-    if "remove" in action:
-        return {"remove": {**action["remove"], "stats": None}} if action["remove"].get("stats") else action
-    if "commitInfo" in action:
-        return {"commitInfo": {**action["commitInfo"], "operationParameters": {}}}
     return action
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,20 @@ def test_a_damaged_published_catalog_is_named(data: bytes, tmp_path: Path, mist:
     said = mist("ls", tmp_path).error
     assert said.startswith(f"{tmp_path.as_uri()}/catalog.parquet is damaged (")
     assert said.endswith("publish the dataset again, or ask who publishes it")
+
+
+def test_verify_lists_damage_that_only_old_versions_meet(tmp_path: Path, mist: Mist) -> None:
+    store = open_store(str(tmp_path))
+    committed(store, "a", 0)
+    old = next(key for key, _ in store.list("catalog") if key.endswith(".parquet"))
+    committed(store, "a", 1)
+    assert mist("verify", store.url).output == "all 1 scans are whole\n"
+    store.put(old, store.get(old)[:-20])
+
+    told = mist("verify", store.url, "--json")
+
+    found = json.loads(told.output)
+    assert (told.code, found["scans"]) == (1, 1)
+    (problem,) = found["problems"]
+    assert (problem["scan"], problem["level"]) == (None, None)
+    assert problem["problem"].startswith(f"{store.url}/{old} is damaged (its ")

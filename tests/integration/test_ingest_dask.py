@@ -7,18 +7,20 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import distributed
 import numpy as np
+import psutil
 import pytest
 
 from mist.errors import ClusterUnavailable, DatasetNotFound, InvalidRequest, StoreDenied
 from mist.ingest.report import Progress, ScanStatus
 from mist.ingest.run import ingest
 from mist.request import Request
-from mist_storage.dataset import open_dataset
+from mist_storage.dataset import open_dataset, open_store
 from mist_storage.verify import verify_scans
 from tests.command_line import DEADLINE_S, start_process
 from tests.dask_processes import DaskProcesses, dask_cluster, free_port, kill_group
@@ -60,7 +62,7 @@ def test_a_cluster_stores_what_one_process_stores(cluster: DaskProcesses, source
     assert report == ingest([source], here, workers=1)
     assert [outcome.source for outcome in report.refused] == ["bad.npy"]
     assert digests(there) == digests(here)
-    assert not list((tmp_path / "there").glob("*#*"))
+    assert not list((tmp_path / "there").rglob("*#*"))
 
 
 def digests(url: str) -> dict[str, str]:
@@ -177,6 +179,48 @@ def test_a_scheduler_that_is_lost_in_the_middle_is_named_with_the_remedy(
     assert_converges(large_source, folder, cluster)
 
 
+def test_children_of_a_command_that_was_killed_end_when_nobody_asks_anything_of_them(
+    large_source: Path, tmp_path: Path
+) -> None:
+    folder, place = tmp_path / "dataset", tmp_path / "dask"
+    place.mkdir()
+    impatient = place / "impatient.py"
+    impatient.write_text("from mist.ingest import workshop\n\nworkshop.IDLE_S = 0.5\n")
+    with dask_cluster(place) as other:
+        other.start_worker({"DASK_DISTRIBUTED__WORKER__PRELOAD": f"['{impatient}']"})
+        process = begun(large_source, folder, other)
+        children = decoders(other)
+        process.kill()
+        process.communicate(timeout=PROMPTLY_S)
+
+        assert len(children) == 1
+        assert wait_until(lambda: decoders(other) == [] and other.unfinished_work() == {})
+        assert len(objects(folder)) < LARGE_SCANS
+        open_store(str(folder)).remove_staged("scans", datetime.now(UTC))  # as `mist gc` does
+        assert_converges(large_source, folder, other)
+
+
+def decoders(cluster: DaskProcesses) -> list[int]:
+    """The children of the cluster's workers, and those that have ended and were left as they were."""
+    found = [child for each in cluster.processes for child in psutil.Process(each.pid).children(recursive=True)]
+    return [child.pid for child in found if is_decoder(child)]
+
+
+def is_decoder(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE or "mist.ingest.child" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until(is_so: Callable[[], bool]) -> bool:
+    """Whether it becomes so in time."""
+    deadline = time.monotonic() + PROMPTLY_S
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.05)  # polls processes: there is no event to wait for
+    return is_so()
+
+
 def begun(source: Path, folder: Path, cluster: DaskProcesses) -> subprocess.Popen[str]:
     """An ingest on the cluster that has stored a scan, and not all of them."""
     process = start_process(["ingest", source, folder, "--scheduler", cluster.address])
@@ -200,7 +244,7 @@ def assert_converges(source: Path, folder: Path, cluster: DaskProcesses) -> None
     assert (report.count(ScanStatus.STORED), len(dataset.catalog)) == (LARGE_SCANS, LARGE_SCANS)
     assert [problem for _, found in verify_scans(dataset.store, dataset.catalog) for problem in found] == []
     assert len(objects(folder)) == LARGE_SCANS
-    assert not list(folder.glob("*#*"))
+    assert not list(folder.rglob("*#*"))
 
 
 def test_a_cluster_fills_a_bucket_though_a_worker_is_killed(source: Path, tmp_path: Path, s3_url: str) -> None:

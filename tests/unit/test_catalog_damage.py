@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mist.errors import CatalogCorrupt
 from mist_storage.catalog import open_catalog, publish_catalog, published_version
+from mist_storage.catalog_check import catalog_problems
+from mist_storage.delta_log import read_log
 from mist_storage.history import history
 from mist_storage.store import ObjectStore, open_store
-from mist_storage.withdrawal import plan_withdrawal
+from mist_storage.withdrawal import carry_out, plan_withdrawal
 from tests.stored_scan import committed
 
 ENTRY = "catalog/_delta_log/00000000000000000001.json"
@@ -85,3 +88,61 @@ def test_a_log_entry_of_something_else_is_named_by_every_reader(store: ObjectSto
 def test_a_published_catalog_is_read_where_the_log_is_gone_for_good(store: ObjectStore, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "dataset" / "catalog")
     assert open_catalog(store).scan_ids == ["a", "b"]
+
+
+def test_a_dataset_that_another_program_wrote_to_is_refused(store: ObjectStore, tmp_path: Path) -> None:
+    table = pl.read_delta(str(tmp_path / "dataset" / "catalog"))
+    table.with_columns(scan_id=pl.lit("z")).write_delta(str(tmp_path / "dataset" / "catalog"), mode="append")
+    with pytest.raises(CatalogCorrupt, match=r"00002\.json is no entry of a log \(.* do not begin with a digest"):
+        open_catalog(store)
+
+
+def test_entries_that_changed_places_are_found(store: ObjectStore) -> None:
+    first, second = (f"catalog/_delta_log/{version:020}.json" for version in range(2))
+    one, other = store.get(first), store.get(second)
+    store.put(first, other)
+    store.put(second, one)
+    with pytest.raises(CatalogCorrupt, match="do not fit their digest: some were altered, lost or moved"):
+        open_catalog(store)
+
+
+def test_files_of_rows_that_changed_places_are_found(store: ObjectStore) -> None:
+    first, second = (key for key, _ in store.list("catalog") if key.endswith(".parquet"))
+    one, other = store.get(first), store.get(second)
+    store.put(first, other)
+    store.put(second, one)
+    with pytest.raises(CatalogCorrupt, match="do not fit their digest: some were altered, lost or moved"):
+        open_catalog(store)
+
+
+def test_a_withdrawal_makes_digests_anew(store: ObjectStore) -> None:
+    before = store.get(ENTRY)
+    carry_out(store, plan_withdrawal(store, ["b"], "who", "why"))
+    assert store.get(ENTRY) != before
+    assert [*catalog_problems(store)] == []
+
+
+def test_damage_to_what_old_versions_alone_have_is_told_all_at_once(store: ObjectStore) -> None:
+    committed(store, "a", 5)
+    committed(store, "b", 6)
+    old = [f"catalog/{name}" for entry in read_log(store)[:2] for name in entry.added]
+    for key in old:
+        store.put(key, store.get(key)[:-1])
+    store.put("catalog.parquet", b"nonsense")
+    assert open_catalog(store).scan_ids == ["a", "b"]
+    problems = [*catalog_problems(store)]
+    assert [problem.split(" is damaged", 1)[0] for problem in problems] == [
+        f"{store.url}/{key}" for key in [*sorted(old), "catalog.parquet"]
+    ]
+
+
+def test_all_damaged_entries_are_told_at_once(store: ObjectStore) -> None:
+    for version in range(2):
+        store.put(f"catalog/_delta_log/{version:020}.json", b"{}")
+    assert len([*catalog_problems(store)]) == 2
+
+
+def test_a_log_with_a_gap_is_a_problem_of_the_catalog(store: ObjectStore) -> None:
+    store.delete([ENTRY.replace("1.json", "0.json")])
+    (problem,) = catalog_problems(store)
+    assert "lacks version 0" in problem

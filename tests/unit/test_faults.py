@@ -15,7 +15,7 @@ import pytest
 
 from mist.errors import MistError, StoreError
 from mist_storage.catalog import commit_to
-from mist_storage.catalog_files import parsed_file
+from mist_storage.catalog_files import read_file
 from mist_storage.delta_log import read_log
 from mist_storage.garbage import find_garbage, remove_garbage
 from mist_storage.keys import BLOCKS, KEPT, SOURCE, ZARR_JSON, scan_folder
@@ -120,7 +120,7 @@ def plain(store: WritableStore) -> dict[str, object]:
     """All that is stored, but for what differs from run to run: names of files of rows, times, and ids."""
     named = contents(store)
     files = {key: data for key, data in named.items() if not key.startswith(("catalog/", "withdrawals/"))}
-    rows = [[parsed_file(store.get(f"catalog/{name}")).to_dicts() for name in entry.added] for entry in read_log(store)]
+    rows = [[read_file(store, name).to_dicts() for name in entry.added] for entry in read_log(store)]
     return {**files, "rows": rows}
 
 

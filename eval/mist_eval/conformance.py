@@ -60,7 +60,9 @@ pydicom's own test files (`pydicom/`). This page is written by
 | padding values | voxels like any other |
 | whatever identifies, with `--deidentify` | gone beforehand: see [de-identification](deidentification.md) |
 | overlays, VOI LUTs | not in the voxels; the first window becomes the scan's |
-| frames with even positions | slices, in the order of their positions; other frames are moments in time |
+| frames with even positions | slices in the order of their positions; refused where slices are missing or askew |
+| several frames in each place | volumes one after the other, by Dimension Index Values or Temporal Position Index |
+| frames without positions, or all in one place | moments in time |
 | lossy JPEG whose values exceed Bits Stored by one | as decoded (GDCM would cut 1024 of 10 bits to 0) |
 """
 

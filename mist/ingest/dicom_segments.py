@@ -16,7 +16,8 @@ from pydicom import Dataset
 from mist.errors import SourceRefused
 from mist.geometry import Geometry
 from mist.ingest.dicom_dataset import frame_value, number, read_dataset, text
-from mist.ingest.dicom_geometry import frame_plane, frame_stack, pixel_spacing_mm, stack_geometry
+from mist.ingest.dicom_frames import frame_stack
+from mist.ingest.dicom_geometry import frame_plane, pixel_spacing_mm, stack_geometry
 from mist.ingest.dicom_header import HEADER_KEYWORDS, DicomHeader, header_of, read_header
 from mist.ingest.dicom_series import stack_headers
 from mist.ingest.dicom_stack import POSITION_TOLERANCE_MM, Plane, Stack

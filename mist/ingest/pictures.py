@@ -1,9 +1,9 @@
 """PNG and JPEG files into flat images.
 
-The rule: samples are those in the file: 16 bits stay 16, transparency stays a channel, one bit becomes 0 and 1, two become
-0 to 3, four 0 to 15. Palette pictures become the colours that they show, except in a mask, whose indices are the labels.
-JPEG samples are what Pillow decodes. EXIF orientation is not applied: it turns the picture that is shown, not the
-samples that are stored.
+The rule: samples are those in the file: 16 bits stay 16, transparency stays a channel, one bit becomes 0 and 1, two
+become 0 to 3, four 0 to 15. Palette pictures become the colours that they show, except in a mask, whose indices are the
+labels. JPEG samples are what Pillow decodes. EXIF orientation is not applied: it turns the picture that is shown, not
+the samples that are stored.
 """
 
 from __future__ import annotations

@@ -27,12 +27,20 @@ def summary(report: IngestReport) -> None:
     refused = report.refused
     if refused:
         say()
-        shown = [{"source": outcome.source, "reason": outcome.reason} for outcome in refused[:SHOWN_REFUSALS]]
+        shown = [{"source": _found_at(outcome), "reason": outcome.reason} for outcome in refused[:SHOWN_REFUSALS]]
         say_table("Refused", shown, folded="reason")
     if len(refused) > SHOWN_REFUSALS:
         say(f"and {len(refused) - SHOWN_REFUSALS} more, which --json lists")
     for outcome in report.untied[:SHOWN_REFUSALS]:
         note(f"{outcome.source}: {outcome.reason}")
+
+
+def _found_at(outcome: ScanOutcome) -> str:
+    """Where the files of a source lie, in few words: an archive has many files of one name."""
+    if not outcome.files:
+        return outcome.source
+    first, more = outcome.files[0], len(outcome.files) - 1
+    return f"{first} and {more} more" if more else first
 
 
 def note_published_version(dataset_url: str) -> None:
@@ -49,6 +57,7 @@ def summary_json(report: IngestReport) -> dict[str, object]:
     return {
         "counts": {status.value: report.count(status) for status in ScanStatus},
         "skipped_files": report.skipped,
+        "skipped": [*report.skipped_files],
         "source_bytes": report.source_bytes,
         "stored_bytes": report.stored_bytes,
         "scans": [_as_json(outcome) for outcome in report.outcomes],
@@ -59,6 +68,7 @@ def _as_json(outcome: ScanOutcome) -> dict[str, object]:
     return {
         "scan_id": outcome.scan_id or None,
         "source": outcome.source,
+        "files": [*outcome.files],
         "status": outcome.status.value,
         "reason": outcome.reason or None,
         "source_bytes": outcome.source_bytes,

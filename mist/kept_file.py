@@ -10,6 +10,7 @@ is the part of a volume along y, x and c: a slice, a frame, a picture. Knows no 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,16 @@ from mist.volume import Voxels
 
 SAMPLE_TYPES = frozenset(order + kind for order in "<>" for kind in ("i1", "i2", "i4", "i8", "f2", "f4", "f8"))
 """How samples may lie in a body, as NumPy spells it. The bits of an integer are the same with and without a sign."""
+
+
+_UNSAFE_NAME = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]|^[A-Za-z]:|(^|/)\.{0,2}(/|$)")
+"""Control characters, backslashes, bytes that are no UTF-8, drive letters, and path segments that are empty, `.` or
+`..`."""
+
+
+def is_portable_name(name: str) -> bool:
+    """Whether a path, with `/` between parts, is one of a file below a folder on every system."""
+    return _UNSAFE_NAME.search(name) is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,13 +54,16 @@ pydicom's own test files (`pydicom/`). This page is written by
 | rescales that differ by slice or frame (PET) | true values in float32, which prove to lead back to stored ones |
 | Modality LUT | true values; refused where two stored values of the image have the same one |
 | PALETTE COLOR | colours (8 bits where the palette holds no more); of a segmentation, the labels |
-| SEG of a series that is there too | that scan's mask, by Segment Number; by itself where frames misfit or overlap |
+| SEG of a series that is there too | that scan's mask, by Segment Number; alone where it misfits or overlaps |
 | YBR_FULL, YBR_FULL_422 | RGB, by PS3.3 C.7.6.3.1.2; YBR_RCT and YBR_ICT are undone by the JPEG 2000 decoder |
+| HSV, ARGB, CMYK, YBR_PARTIAL_422 and _420; values in other than the low bits (High Bit) | refused |
 | MONOCHROME1 | stored values, and that they are shown inverted |
 | padding values | voxels like any other |
 | whatever identifies, with `--deidentify` | gone beforehand: see [de-identification](deidentification.md) |
 | overlays, VOI LUTs | not in the voxels; the first window becomes the scan's |
-| frames with even positions | slices, in the order of their positions; other frames are moments in time |
+| frames with even positions | slices in the order of their positions; refused where slices are missing or askew |
+| several frames in each place | volumes one after the other, by Dimension Index Values or Temporal Position Index |
+| frames without positions, or all in one place | moments in time |
 | lossy JPEG whose values exceed Bits Stored by one | as decoded (GDCM would cut 1024 of 10 bits to 0) |
 """
 

@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 from mist.ingest.dicom_dataset import transfer_syntax
 from mist.ingest.dicom_decoders import decoder_of
-from mist.ingest.dicom_geometry import frame_stack
+from mist.ingest.dicom_frames import frame_grid
 from mist.volume import Volume
 from mist_eval.other_decoders import Pixels, is_encapsulated, witnesses
 
@@ -111,8 +111,8 @@ def _in_the_volume(pixels: Pixels, dataset: FileDataset, volume: Volume) -> Pixe
     if dataset.get("ModalityLUTSequence"):
         pixels = apply_modality_lut(pixels, dataset)
     if "z" in volume.axes:
-        stack = frame_stack(dataset, int(dataset.NumberOfFrames))
-        pixels = pixels[list(stack.order)] if stack is not None else pixels
+        grid = frame_grid(dataset, int(dataset.NumberOfFrames))
+        pixels = pixels[list(grid.order)].reshape(volume.voxels.shape) if grid is not None else pixels
     return pixels
 
 

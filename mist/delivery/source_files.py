@@ -6,23 +6,19 @@ named and nowhere else. One scan is in memory at a time, and one that cannot be 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mist.delivery.file import replace_file
 from mist.errors import InvalidRequest, ScanCorrupt
-from mist.kept_file import KeptFile, restored_body, sheets_of
+from mist.kept_file import KeptFile, is_portable_name, restored_body, sheets_of
 from mist.kept_wrapping import Wrapping, wrapped
 from mist.request import Request
 from mist.scan import hex_digest
 from mist.volume import Voxels
 from mist_storage.dataset import Dataset
 from mist_storage.kept_source import KeptSource, read_kept_bytes, read_kept_source
-
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|^[A-Za-z]:|(^|/)\.{0,2}(/|$)")
-"""Control characters, backslashes, drive letters, and path segments that are empty, `.` or `..`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +108,7 @@ def file_path(folder: Path, scan_id: str, name: str) -> Path:
         The name, or a link that is there, leads out of `folder`.
     """
     path = folder / scan_id / name
-    if _UNSAFE.search(name) or not path.parent.resolve().is_relative_to(folder.resolve()):
+    if not is_portable_name(name) or not path.parent.resolve().is_relative_to(folder.resolve()):
         raise ScanCorrupt(scan_id, None, f"its file {name!r} would lie outside of {folder}")
     return path
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from distributed import Client, KilledWorker, get_worker
 from distributed.client import FutureCancelledError
+from distributed.comm.addressing import get_address_host_port
 from distributed.comm.core import CommClosedError
 
 from mist.errors import ClusterUnavailable
@@ -147,6 +148,7 @@ def _client(scheduler: str) -> Iterator[Client]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other versions of packages: `fault` knows which matter
+            get_address_host_port(scheduler, strict=True)  # a client that finds it out waits 20 s for its own end
             client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterUnavailable(

@@ -1,7 +1,8 @@
 """DICOM files into volumes.
 
-The rule: slices and frames become a volume where their positions make an even stack; frames without positions become a
-cine loop; everything else is a flat image. Knows how the parts come together, and none of them.
+The rule: slices and frames become a volume where their positions make an even stack; frames without positions, or all
+in one place, become a cine loop, and several frames in each place of a stack volumes one after the other; everything
+else is a flat image. Knows how the parts come together, and none of them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from mist.errors import SourceRefused
 from mist.geometry import Geometry
 from mist.ingest.dicom_body import plain_pixels
 from mist.ingest.dicom_dataset import read_dataset, text
-from mist.ingest.dicom_geometry import cine_geometry, frame_stack, image_geometry, pixel_spacing_mm, stack_geometry
+from mist.ingest.dicom_frames import FrameGrid, frame_grid
+from mist.ingest.dicom_geometry import cine_geometry, image_geometry, pixel_spacing_mm, stack_geometry
 from mist.ingest.dicom_header import DicomHeader, header_of, require_one_format
 from mist.ingest.dicom_pixels import PIXEL_KEYWORDS, decode_pixels
 from mist.ingest.dicom_segments import labels_on, read_grid
@@ -94,26 +96,32 @@ def _wide_enough(voxels: Voxels, pixels: Voxels) -> Voxels:
 
 
 def _read_object(path: Path, held: Contents) -> DecodedSource:
-    """The volume in one file: an image, a stack of frames, or a cine loop."""
+    """The volume in one file: an image, a stack of frames, a cine loop, or several stacks one after the other."""
     one = _read_file(path, held.get(path))
     if one.header.frames == 1:
         axes, geometry = "yx", image_geometry(one.dataset, path.name)
         order: tuple[int, ...] = ()
         pixels, rescale = one.pixels, one.rescales[0]
     else:
-        axes, geometry, order = _framed(one.dataset, one.header.frames)
+        grid = frame_grid(one.dataset, one.header.frames)
+        axes, geometry = _framed(one.dataset, grid)
+        order = grid.order if grid is not None else ()
         pixels, rescale = alike(one.pixels, one.rescales)
+        pixels = pixels[list(order)] if order else pixels
+        if axes == "tzyx":
+            pixels = pixels.reshape(grid.moments if grid is not None else 1, -1, *pixels.shape[1:])
     colour = "c" if pixels.ndim > len(axes) else ""
-    ordered = pixels[list(order)] if order else pixels
-    return _described(Volume(ordered, axes + colour, geometry, rescale), one.dataset, order, [one.plain])
+    return _described(Volume(pixels, axes + colour, geometry, rescale), one.dataset, order, [one.plain])
 
 
-def _framed(dataset: Dataset, frames: int) -> tuple[str, Geometry, tuple[int, ...]]:
-    """Axes and geometry of an object with several frames, and in which order frames are slices, if they are."""
-    stack, spacing_mm = frame_stack(dataset, frames), pixel_spacing_mm(dataset)
-    if stack is None or spacing_mm is None:
-        return "tyx", cine_geometry(dataset), ()
-    return "zyx", stack_geometry(stack, spacing_mm), stack.order
+def _framed(dataset: Dataset, grid: FrameGrid | None) -> tuple[str, Geometry]:
+    """Axes and geometry of an object with several frames."""
+    spacing_mm = pixel_spacing_mm(dataset)
+    if grid is None or spacing_mm is None:
+        return "tyx", cine_geometry(dataset)
+    if grid.stack is None:
+        return "tyx", image_geometry(dataset, "frame 1")
+    return "zyx" if grid.moments == 1 else "tzyx", stack_geometry(grid.stack, spacing_mm)
 
 
 @dataclass(frozen=True, slots=True)

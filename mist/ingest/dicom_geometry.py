@@ -1,23 +1,15 @@
 """Where the pixels of a DICOM object lie.
 
-The rule: what the object says is taken, what it leaves out stays unknown (`mist.geometry.Space` says which). Frames
-become the slices of a volume only where each one's position is given and all of them make an even stack.
+The rule: what the object says is taken, what it leaves out stays unknown (`mist.geometry.Space` says which).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 from pydicom import Dataset
 
-from mist.errors import SourceRefused
 from mist.geometry import Geometry, geometry_from_dicom, geometry_from_spacing, geometry_of_indices
-from mist.ingest.dicom_dataset import frame_value, number, numbers, text, value_of, vector
-from mist.ingest.dicom_stack import Plane, Stack, stack_planes
-
-ALWAYS_STACKED = frozenset({"SEG", "RTDOSE"})
-"""Modalities whose frames are planes in space and never moments in time: if they make no stack, they are refused."""
+from mist.ingest.dicom_dataset import frame_value, number, numbers, value_of, vector
+from mist.ingest.dicom_stack import Plane, Stack
 
 UNKNOWN_THICKNESS_MM = 1.0
 """Length of the affine's z column for a single image that does not say how thick it is: it is never used."""
@@ -72,57 +64,6 @@ def stack_geometry(stack: Stack, spacing_mm: tuple[float, float]) -> Geometry:
 def cine_geometry(dataset: Dataset) -> Geometry:
     """Where the frames of a cine loop lie: their spacing is known at best, since each may lie elsewhere."""
     return _flat_geometry(pixel_spacing_mm(dataset))
-
-
-def frame_stack(dataset: Dataset, frames: int) -> Stack | None:
-    """The stack that the frames of an object make, or None where they do not make one.
-
-    Raises
-    ------
-    SourceRefused
-        They must, by `ALWAYS_STACKED`, and do not.
-    """
-    must = text(dataset, "Modality") in ALWAYS_STACKED
-    planes = _frame_planes(dataset, frames)
-    spacings = {pixel_spacing_mm(dataset, frame) for frame in range(frames)}
-    if planes is None or None in spacings or len(spacings) > 1:
-        if must:
-            raise SourceRefused(
-                f"not all of its {frames} frames have a position, an orientation and the same spacing; export it anew"
-            )
-        return None
-    try:
-        return stack_planes(planes)
-    except SourceRefused:
-        if must:
-            raise
-        return None
-
-
-def _frame_planes(dataset: Dataset, frames: int) -> list[Plane] | None:
-    offsets = numbers(dataset.get("GridFrameOffsetVector"), "GridFrameOffsetVector", frames)
-    if offsets is not None:
-        return _dose_planes(dataset, offsets)
-    planes = [frame_plane(dataset, frame, f"frame {frame + 1}") for frame in range(frames)]
-    known = [plane for plane in planes if plane is not None]
-    return known if len(known) == frames else None
-
-
-def _dose_planes(dataset: Dataset, offsets_mm: Sequence[float]) -> list[Plane] | None:
-    """The planes of a dose grid: at offsets along the normal from the first (PS3.3 C.8.8.3.2)."""
-    first = frame_plane(dataset, 0, "frame 1")
-    if first is None:
-        return None
-    if offsets_mm[0] != 0:
-        raise SourceRefused(
-            f"Grid Frame Offset Vector begins with {offsets_mm[0]}; only offsets from the first are taken; "
-            "correct the header"
-        )
-    places = np.asarray(first.position_mm) + np.outer(offsets_mm, first.normal)
-    return [
-        Plane(f"frame {frame + 1}", (float(x), float(y), float(z)), first.orientation)
-        for frame, (x, y, z) in enumerate(places)
-    ]
 
 
 def _flat_geometry(spacing_mm: tuple[float, float] | None) -> Geometry:

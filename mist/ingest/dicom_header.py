@@ -23,6 +23,7 @@ HEADER_KEYWORDS = (
     "SOPClassUID",
     "SOPInstanceUID",
     "SeriesInstanceUID",
+    "FrameOfReferenceUID",
     "ReferencedSeriesSequence",
     "Modality",
     "Rows",
@@ -71,6 +72,8 @@ class DicomHeader:
     """SOP Instance UID; empty where absent."""
     series_uid: str
     """Series Instance UID; empty where absent."""
+    frame_of_reference: str
+    """Frame of Reference UID: positions of two of them have nothing to do with each other; empty where absent."""
     sop_class: str
     """What kind of object it is, by name."""
     modality: str
@@ -116,6 +119,7 @@ def header_of(dataset: FileDataset, path: Path, relative: PurePath) -> DicomHead
         relative=relative,
         sop_uid=text(dataset, "SOPInstanceUID"),
         series_uid=text(dataset, "SeriesInstanceUID"),
+        frame_of_reference=text(dataset, "FrameOfReferenceUID"),
         sop_class=sop_class_name(dataset),
         modality=text(dataset, "Modality"),
         frames=frames,

@@ -20,6 +20,7 @@ from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import transfer_syntax
 from mist.ingest.dicom_decoders import decode_frames, decoder_of
 from mist.ingest.dicom_header import DicomHeader, no_pixels
+from mist.ingest.dicom_samples import require_clear_samples
 from mist.ingest.dicom_streams import require_size
 from mist.ingest.dicom_tables import has_palette, palette_colours
 from mist.ingest.refusal import cause
@@ -44,6 +45,7 @@ def decode_pixels(dataset: FileDataset, header: DicomHeader) -> Voxels:
     """
     if not any(keyword in dataset for keyword in PIXEL_KEYWORDS):
         raise SourceRefused(no_pixels(dataset))
+    require_clear_samples(dataset)
     pixels = _decoded(dataset, header.frames)
     _require_shape(pixels, header)
     voxels = to_voxels(pixels)  # big-endian objects decode to big-endian arrays
@@ -69,6 +71,8 @@ def _require_sound_frames(dataset: FileDataset, frames: int) -> None:
     In fewer pieces than frames (PS3.5 A.4), one frame would be taken for several; of another size than the header says,
     they may ask for any memory and time.
     """
+    if "PixelData" in dataset and not dataset.PixelData:
+        raise SourceRefused("Pixel Data is empty; export the file anew")
     if "PixelData" not in dataset or not dataset["PixelData"].is_undefined_length:
         return
     stream = BytesIO(dataset.PixelData)

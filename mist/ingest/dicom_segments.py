@@ -16,7 +16,8 @@ from pydicom import Dataset
 from mist.errors import SourceRefused
 from mist.geometry import Geometry
 from mist.ingest.dicom_dataset import frame_value, number, read_dataset, text
-from mist.ingest.dicom_geometry import frame_plane, frame_stack, pixel_spacing_mm, stack_geometry
+from mist.ingest.dicom_frames import frame_stack
+from mist.ingest.dicom_geometry import frame_plane, pixel_spacing_mm, stack_geometry
 from mist.ingest.dicom_header import HEADER_KEYWORDS, DicomHeader, header_of, read_header
 from mist.ingest.dicom_series import stack_headers
 from mist.ingest.dicom_stack import POSITION_TOLERANCE_MM, Plane, Stack
@@ -39,6 +40,8 @@ class Grid:
     """From row to row, and from column to column."""
     shape: tuple[int, int, int]
     """(z, y, x)."""
+    frame_of_reference: str = ""
+    """What all its positions are relative to; empty where slices do not say so, or not the same."""
 
     @property
     def geometry(self) -> Geometry:
@@ -63,6 +66,14 @@ class Grid:
             raise SourceRefused(f"{plane.name} lies on no slice of the scan: {distance_mm:.4g} mm from the nearest one")
         return place
 
+    def require_frame_of_reference(self, uid: str) -> None:
+        """Refuse positions that are relative to something else, where both sides say what theirs are relative to."""
+        if uid and self.frame_of_reference and uid != self.frame_of_reference:
+            raise SourceRefused(
+                f"its Frame of Reference UID is {uid}, and that of the scan is {self.frame_of_reference}: positions of "
+                "the one say nothing of the other"
+            )
+
     def require_pixels(self, shape: Sequence[int], spacing_mm: tuple[float, float] | None, name: str) -> None:
         """Refuse frames whose pixels are not those of slices; the farthest may lie off by `POSITION_TOLERANCE_MM`."""
         if tuple(shape) != self.shape[1:]:
@@ -85,7 +96,7 @@ def read_grid(paths: Sequence[Path]) -> Grid:
     if len(paths) == 1:
         return _grid_of_frames(paths[0])
     headers = [header for path in paths if (header := read_header(path, PurePath(path.name))) is not None]
-    return _grid(*stack_headers(headers), headers[0], len(headers))
+    return _grid(*stack_headers(headers), headers, len(headers))
 
 
 def _grid_of_frames(path: Path) -> Grid:
@@ -95,11 +106,13 @@ def _grid_of_frames(path: Path) -> Grid:
     spacing_mm = pixel_spacing_mm(dataset)
     if stack is None or spacing_mm is None:
         raise SourceRefused("the scan is no stack of slices")
-    return _grid(stack, spacing_mm, header, header.frames)
+    return _grid(stack, spacing_mm, [header], header.frames)
 
 
-def _grid(stack: Stack, spacing_mm: tuple[float, float], header: DicomHeader, slices: int) -> Grid:
-    return Grid(stack, spacing_mm, (slices, header.slice_format.rows, header.slice_format.columns))
+def _grid(stack: Stack, spacing_mm: tuple[float, float], headers: Sequence[DicomHeader], slices: int) -> Grid:
+    """The grid of `slices` in one file or several, which some de-identification gives several frames of reference."""
+    form, frames = headers[0].slice_format, {header.frame_of_reference for header in headers}
+    return Grid(stack, spacing_mm, (slices, form.rows, form.columns), frames.pop() if len(frames) == 1 else "")
 
 
 def labels_on(
@@ -124,8 +137,9 @@ def labels_on(
     Raises
     ------
     SourceRefused
-        A frame lies on no slice, segments overlap, or values are no labels.
+        A frame lies on no slice, segments overlap, values are no labels, or positions are relative to something else.
     """
+    grid.require_frame_of_reference(text(dataset, "FrameOfReferenceUID"))
     frames = pixels.reshape(-1, *pixels.shape[-2:])
     planes = [_plane(grid, dataset, frames, frame) for frame in range(len(frames))]
     numbers = _segment_numbers(dataset, frames)

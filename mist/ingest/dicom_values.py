@@ -78,6 +78,8 @@ def _frame_rescale(dataset: Dataset, frame: int) -> Rescale:
     intercept = number(frame_value(dataset, frame, macro, "RescaleIntercept"), "RescaleIntercept")
     if slope is None and intercept is None:
         return Rescale()
+    if slope == 0:
+        raise SourceRefused("its Rescale Slope is 0, by which all its true values would be one; correct the header")
     named = frame_value(dataset, frame, macro, "RescaleType") or _usual_unit(dataset)
     unit = "" if named == UNSPECIFIED else str(named)
     return Rescale(1.0 if slope is None else slope, intercept or 0.0, unit)

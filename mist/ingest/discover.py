@@ -20,6 +20,13 @@ from mist.ingest.refusal import refusing
 from mist.ingest.scan_id import scan_id_of_path
 from mist.ingest.segmentations import referring
 from mist.ingest.source import Refusal, ScanTask, SourceKind
+from mist.kept_file import is_portable_name
+
+STORED_FOLDERS = ("catalog", "scans", "withdrawals")
+"""The folders of a dataset, which are no sources: one may lie among the files that it is made from."""
+
+_CATALOG_LOG = PurePath("catalog") / "_delta_log"
+"""What is in a dataset and in no other folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,8 @@ def without_collisions(tasks: Sequence[ScanTask]) -> tuple[list[ScanTask], list[
 
 def _collision(tasks: Sequence[ScanTask]) -> Refusal:
     names = ", ".join(str(task.paths[0]) for task in tasks)
-    reason = f"{tasks[0].source}: {len(tasks)} sources would be the same scan {tasks[0].scan_id!r}: {names}"
+    same = f"{len(tasks)} sources would be the same scan {tasks[0].scan_id!r}"
+    reason = f"{tasks[0].source}: {same}: {names}; rename all but one"
     return Refusal(tuple(path for task in tasks for path in task.paths), reason)
 
 
@@ -99,8 +107,7 @@ def _sort_file(file: FoundFile, read: ReadHeader) -> ScanTask | Refusal | DicomH
 
 
 def _identify(file: FoundFile, read: ReadHeader) -> ScanTask | DicomHeader | None:
-    if not file.path.is_file():
-        raise SourceRefused("there is no such file, or it is none: a broken link, a pipe or a device")
+    _require_file(file)
     kind = None if file.path.name.startswith(".") else kind_of(file.path)
     if kind is SourceKind.DICOM:
         return read(file.path, file.relative)
@@ -113,6 +120,22 @@ def _identify(file: FoundFile, read: ReadHeader) -> ScanTask | DicomHeader | Non
     )
 
 
+def _require_file(file: FoundFile) -> None:
+    """Refuse what is no file, and a file whose name could not be given back with it."""
+    if file.path.is_dir():
+        raise SourceRefused(
+            "a folder that cannot be read, or a link to a folder, which is not followed: let it be read, or name the "
+            "folder as a source"
+        )
+    if not file.path.is_file():
+        raise SourceRefused("there is no such file, or it is none: a broken link, a pipe or a device")
+    if not is_portable_name(file.relative.as_posix()):
+        raise SourceRefused(
+            f"no other system could take the name {str(file.relative)!a} back: it has a control character, a "
+            "backslash or a drive letter, or is no UTF-8; rename it"
+        )
+
+
 def files_of(sources: Sequence[str | Path]) -> Iterator[FoundFile]:
     """Every file below `sources`, sorted, each once.
 
@@ -121,6 +144,7 @@ def files_of(sources: Sequence[str | Path]) -> Iterator[FoundFile]:
     InvalidRequest
         A source does not exist.
     """
+    roots = [os.path.realpath(source) for source in sources]
     seen: set[str] = set()
     for source in sources:
         files = list(_files_below(Path(source).absolute()))
@@ -128,17 +152,32 @@ def files_of(sources: Sequence[str | Path]) -> Iterator[FoundFile]:
             raise InvalidRequest(f"{source}: there is no such file, or no file in that folder")
         for file in files:
             real = os.path.realpath(file.path)
-            if real not in seen:
+            if real not in seen and not (file.path.is_symlink() and _is_searched(Path(real), roots)):
                 seen.add(real)
                 yield file
 
 
+def _is_searched(target: Path, roots: Sequence[str]) -> bool:
+    """Whether a link leads to a folder whose files are found without it."""
+    return target.is_dir() and any(target.is_relative_to(root) for root in roots)
+
+
 def _files_below(source: Path) -> Iterator[FoundFile]:
-    """Every file below a folder but those in hidden folders, sorted; or the file itself."""
+    """Every file below a folder, links to folders and folders that cannot be read; or the file itself.
+
+    Hidden folders are left out, and so is what MIST has written to a dataset that lies there.
+    """
     if source.is_file():
         yield FoundFile(source, PurePath(source.name))
-    for folder, subfolders, names in os.walk(source):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
+    unread: list[OSError] = []
+    for folder, subfolders, names in os.walk(source, onerror=unread.append):
+        own = STORED_FOLDERS if (Path(folder) / _CATALOG_LOG).is_dir() else ()
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith(".") and name not in own)
+        links = [name for name in subfolders if (Path(folder) / name).is_symlink()]
+        for name in sorted([*names, *links]):
             path = Path(folder) / name
             yield FoundFile(path, path.relative_to(source))
+    for error in unread:
+        path = Path(error.filename)
+        if path.is_dir():
+            yield FoundFile(path, path.relative_to(source.parent))

@@ -106,8 +106,13 @@ def _starts_like_dicom(head: bytes) -> bool:
 
 
 def _unzipped(head: bytes) -> bytes:
-    """The first bytes of what `head` holds compressed by gzip, never more than `HEAD_BYTES`."""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
-    except zlib.error:
-        return b""
+    """The first bytes of what `head` holds compressed by gzip, in one member or several; at most twice `HEAD_BYTES`."""
+    unzipped = b""
+    while head.startswith(_GZIP_MARK) and len(unzipped) < HEAD_BYTES:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            unzipped += member.decompress(head, HEAD_BYTES)
+        except zlib.error as error:
+            raise SourceRefused(f"it is compressed by gzip and damaged ({error}); fetch it again") from error
+        head = member.unused_data
+    return unzipped

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from nibabel.arrayproxy import ArrayProxy
 
 from mist.errors import SourceRefused
-from mist.geometry import Geometry, Space, geometry_from_nifti
+from mist.geometry import Geometry, Space, geometry_from_nifti, geometry_of_indices
+from mist.ingest.refusal import cause
 from mist.ingest.sample_type import to_voxels
 from mist.ingest.source import DecodedSource
 from mist.scan import Display
@@ -53,20 +54,32 @@ def read_nifti(path: Path, workspace: Workspace = MEMORY) -> DecodedSource:
     with path.open("rb") as file:
         is_zipped = file.read(2) == _GZIP_MARK
     with gzip.open(path) if is_zipped else path.open("rb") as stream:
-        image = _image_type(stream).from_stream(stream)
+        sizes = header_of(stream)["pixdim"][1:4]  # as in the file: reading an image puts them right
+        stream.seek(0)
+        image = _image(stream)
         proxy = image.dataobj
         if not isinstance(proxy, ArrayProxy):
             raise SourceRefused(f"its voxels come as {type(proxy).__name__}, not as stored")
         most = path.stat().st_size * (_MOST_INFLATION if is_zipped else 1)
         voxels, axes = _oriented(_stored(proxy, stream, most, workspace))
     rescale = Rescale(float(proxy.slope), float(proxy.inter))
-    return DecodedSource(Volume(voxels, axes, _geometry(image), rescale), _display(image))
+    return DecodedSource(Volume(voxels, axes, _geometry(image, sizes), rescale), _display(image))
 
 
 def header_of(stream: gzip.GzipFile | io.BufferedReader) -> nib.Nifti1Header:
     """The header of a file, which stands at its start."""
     header: nib.Nifti1Header = _image_type(stream).header_class.from_fileobj(stream, check=False)
     return header
+
+
+def _image(stream: gzip.GzipFile | io.BufferedReader) -> Image:
+    """The image in a file, of which the header is read."""
+    try:
+        return _image_type(stream).from_stream(stream)
+    except (nib.spatialimages.HeaderDataError, ValueError, KeyError) as error:
+        raise SourceRefused(
+            f"its header breaks the NIfTI standard ({cause(error)}); correct it, or write the file anew"
+        ) from error
 
 
 def _image_type(stream: gzip.GzipFile | io.BufferedReader) -> type[Image]:
@@ -108,13 +121,32 @@ def _oriented(stored: npt.NDArray[Any]) -> tuple[Voxels, str]:
     return to_voxels(turned), _AXES[stored.ndim - 1] + colour
 
 
-def _geometry(image: Image) -> Geometry:
-    """Where the voxels lie; only a coded transform says anything of a patient (NIfTI-1, methods 2 and 3)."""
+def _geometry(image: Image, sizes: npt.NDArray[np.floating[Any]]) -> Geometry:
+    """Where voxels of those `sizes` lie; only a coded transform says anything of a patient (NIfTI-1, methods 2 and 3).
+
+    Where both are coded the sform is taken, as nibabel does. nibabel takes a size of 0 for 1: here it is unknown.
+    """
     header = image.header
-    is_placed = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
-    unit = header.get_xyzt_units()[0]
-    affine = np.diag([*[_MILLIMETRES[unit]] * 3, 1.0]) @ image.affine
-    return geometry_from_nifti(affine, Space.PATIENT if is_placed else Space.LOCAL)
+    has_sform, has_qform = int(header["sform_code"]) > 0, int(header["qform_code"]) > 0
+    is_sized = all(size != 0 or count <= 1 for size, count in zip(sizes, image.shape, strict=False))
+    if not has_sform and not is_sized:
+        if has_qform:
+            said = ", ".join(f"{size:g}" for size in sizes)
+            raise SourceRefused(f"its qform needs the size of a voxel, and pixdim is {said}; correct the header")
+        return geometry_of_indices()
+    unit = _MILLIMETRES.get(_unit(header))
+    if unit is None:
+        code = int(header["xyzt_units"]) % 8
+        raise SourceRefused(f"its unit of length has the code {code}; 0 to 3 are possible: correct xyzt_units")
+    affine = np.diag([*[unit] * 3, 1.0]) @ image.affine
+    return geometry_from_nifti(affine, Space.PATIENT if has_sform or has_qform else Space.LOCAL)
+
+
+def _unit(header: nib.Nifti1Header) -> str:
+    try:
+        return str(header.get_xyzt_units()[0])
+    except KeyError:
+        return ""
 
 
 def _display(image: Image) -> Display:

@@ -1,8 +1,9 @@
 """PNG and JPEG files into flat images.
 
-The rule: samples are those in the file: 16 bits stay 16, transparency stays a channel, one bit becomes 0 and 1. Palette
-pictures become the colours that they show, except in a mask, whose indices are the labels. JPEG samples are what Pillow
-decodes. EXIF orientation is not applied: it turns the picture that is shown, not the samples that are stored.
+The rule: samples are those in the file: 16 bits stay 16, transparency stays a channel, one bit becomes 0 and 1, two
+become 0 to 3, four 0 to 15. Palette pictures become the colours that they show, except in a mask, whose indices are the
+labels. JPEG samples are what Pillow decodes. EXIF orientation is not applied: it turns the picture that is shown, not
+the samples that are stored.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from mist.volume import Volume, Voxels
 
 _DEEP_COLOUR_TYPES = frozenset({2, 4, 6})
 """PNG colour types (RGB, grey with alpha, RGBA) that Pillow cuts to 8 bits where the file has 16."""
+
+_SHALLOW_STEPS = {2: 85, 4: 17}
+"""Of grey of so many bits, what Pillow multiplies samples by. They may be the labels of a mask."""
 
 _MODES = frozenset({"1", "L", "LA", "I;16", "I;16B", "I", "F", "RGB", "RGBA"})
 """Pillow's modes whose arrays hold the samples of the file."""
@@ -51,6 +55,12 @@ def read_picture(path: Path, *, is_mask: bool, held: Contents = MappingProxyType
     return DecodedSource(Volume(voxels, "yx" if voxels.ndim == 2 else "yxc", geometry_of_indices()))
 
 
+def _step(data: bytes) -> int:
+    """How far apart Pillow puts samples that are next to each other: grey of 2 and 4 bits it spreads over 8."""
+    is_shallow = data.startswith(b"\x89PNG") and data[24] in _SHALLOW_STEPS and data[25] == 0
+    return _SHALLOW_STEPS[data[24]] if is_shallow else 1
+
+
 def _is_deep_colour(data: bytes) -> bool:
     """Whether this is a PNG with 16 bits a channel and several channels (PNG 11.2.1: depth and colour type in IHDR)."""
     return data.startswith(b"\x89PNG") and data[24] == 16 and data[25] in _DEEP_COLOUR_TYPES
@@ -69,7 +79,10 @@ def _samples(picture: Image.Image, data: bytes, *, is_mask: bool) -> Voxels:
     if picture.mode not in _MODES and not (picture.mode == "P" and is_mask):
         raise SourceRefused(f"a picture in the colour space {picture.mode}; convert it to grey or RGB")
     plain = _plain_samples(data) if picture.format == "PNG" and picture.mode in _PLAIN_MODES else None
-    return np.asarray(picture) if plain is None else plain
+    if plain is not None:
+        return plain
+    samples = np.asarray(picture)
+    return samples if (step := _step(data)) == 1 else samples // np.uint8(step)
 
 
 def _plain_samples(data: bytes) -> Voxels | None:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mist.errors import SourceRefused
+from mist.errors import MistError, SourceRefused
 
 MAX_CAUSE_CHARACTERS = 300
 """A parser's message is cut here: some quote the whole of what they could not read."""
@@ -43,6 +43,6 @@ def cause(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if len(text) > MAX_CAUSE_CHARACTERS:
         text = text[:MAX_CAUSE_CHARACTERS] + "..."
-    if isinstance(error, SourceRefused):
+    if isinstance(error, MistError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

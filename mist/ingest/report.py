@@ -40,6 +40,8 @@ class ScanOutcome:
     """Size of its files; 0 where they were not read."""
     stored_bytes: int = 0
     """Size of the objects that were stored; 0 unless it was stored now."""
+    files: tuple[str, ...] = ()
+    """The files, as paths; where files are de-identified, their neutral names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class IngestReport:
     """How many files are plainly no images, or copies of others."""
     findings: Findings = field(default_factory=Findings)
     """What de-identification found and did; nothing where there was none."""
+    skipped_files: tuple[str, ...] = ()
+    """The files that were skipped, as `ScanOutcome.files` has them."""
 
     @property
     def ok(self) -> bool:

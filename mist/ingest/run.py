@@ -7,8 +7,9 @@ the dataset has already is not decoded again, and nothing is committed where not
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace as replaced
 from itertools import chain
 from pathlib import Path
 
@@ -31,6 +32,9 @@ from mist_storage.address import WRITABLE_SCHEMES, Address
 from mist_storage.catalog import commit_rows as commit
 from mist_storage.catalog_row import CatalogRow
 from mist_storage.dataset import split_version
+
+Names = Callable[[Sequence[Path]], tuple[str, ...]]
+"""What files are called in a report."""
 
 COMMIT_ROWS = 256
 """Rows in one commit: an interrupted ingest loses at most so many scans, and ten thousand scans make forty versions."""
@@ -108,8 +112,9 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
             results = do_jobs(jobs, workers, memory_bytes=memory_bytes)
         findings: list[Findings] = []
         current = ([relabelled(_noted(result, findings), rows) for result in bundle] for bundle in results)
-        stored = _committed(current, None if dry_run else dataset_url, commit_rows)
-        return _reported(discovery, stored, findings, len(tasks), on_progress)
+        names = _as_paths if deidentification is None else _as_names
+        stored = _committed(current, None if dry_run else dataset_url, commit_rows, names)
+        return _reported(discovery, stored, findings, on_progress, names)
 
 
 @contextmanager
@@ -137,17 +142,26 @@ def _reported(
     discovery: Discovery,
     stored: Iterable[ScanOutcome],
     findings: Sequence[Findings],
-    tasks: int,
     on_progress: OnProgress | None,
+    names: Names,
 ) -> IngestReport:
     """The report of all that `discovery` found; `findings` are there once `stored` has been gone through."""
-    refused = [_outcome(refusal) for refusal in discovery.refusals]
-    total = len(refused) + tasks
+    refused = [_outcome(refusal, names) for refusal in discovery.refusals]
+    total = len(refused) + len(discovery.tasks)
     outcomes = [
         _told(outcome, done, total, on_progress) for done, outcome in enumerate(chain(refused, stored), start=1)
     ]
     ordered = tuple(sorted(outcomes, key=lambda o: (o.scan_id, o.source)))
-    return IngestReport(ordered, len(discovery.skipped), Findings.sum(findings))
+    return IngestReport(ordered, len(discovery.skipped), Findings.sum(findings), names(discovery.skipped))
+
+
+def _as_paths(paths: Sequence[Path]) -> tuple[str, ...]:
+    return tuple(map(str, paths))
+
+
+def _as_names(paths: Sequence[Path]) -> tuple[str, ...]:
+    """The names of links or clean copies, which are neutral; the folder that they lie in is gone afterwards."""
+    return tuple(path.name for path in paths)
 
 
 def _noted(result: Result, findings: list[Findings]) -> Result:
@@ -208,7 +222,9 @@ def _file_on_the_way_to(folder: Path) -> Path | None:
     return None if there is None or there.is_dir() else there
 
 
-def _committed(results: Iterable[Sequence[Result]], dataset_url: str | None, commit_rows: int) -> Iterator[ScanOutcome]:
+def _committed(
+    results: Iterable[Sequence[Result]], dataset_url: str | None, commit_rows: int, names: Names
+) -> Iterator[ScanOutcome]:
     """The outcomes of `results`, whose rows are committed by and by; nowhere without a dataset."""
     pending: list[CatalogRow] = []
     since = time.monotonic()
@@ -218,13 +234,13 @@ def _committed(results: Iterable[Sequence[Result]], dataset_url: str | None, com
         if dataset_url is not None and pending and is_due:
             commit(dataset_url, pending)
             pending, since = [], time.monotonic()
-        yield from (result.outcome for result in bundle)
+        yield from (replaced(result.outcome, files=names(result.task.paths)) for result in bundle)
     if dataset_url is not None and pending:
         commit(dataset_url, pending)
 
 
-def _outcome(refusal: Refusal) -> ScanOutcome:
-    return ScanOutcome("", named(refusal.paths), ScanStatus.REFUSED, refusal.reason)
+def _outcome(refusal: Refusal, names: Names) -> ScanOutcome:
+    return ScanOutcome("", named(refusal.paths), ScanStatus.REFUSED, refusal.reason, files=names(refusal.paths))
 
 
 def _told(outcome: ScanOutcome, done: int, total: int, on_progress: OnProgress | None) -> ScanOutcome:

@@ -22,19 +22,23 @@ _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 MAX_UID_CHARACTERS = 64
 """The longest UID that DICOM allows (PS3.5 chapter 9)."""
 
+MAX_CHARACTERS = 200
+"""The longest scan id: see `mist_storage.keys.checked_scan_id`."""
+
+_KEPT = MAX_CHARACTERS - 9
+"""Characters of a path that is too long which stay: `with_suffix` adds nine."""
+
 
 def scan_id_of_path(path: PurePath) -> str:
     """The id of the scan in the file at `path`, which is relative to the source that the user named.
 
-    Raises
-    ------
-    InvalidRequest
-        The path is too long to make an id.
+    A path that is too long for an id is cut, and has a digest of all of it in place of the rest.
     """
     text = path.as_posix()
     ending = next((ending for ending in EXTENSIONS if text.lower().endswith(ending)), "")
     safe = _UNSAFE.sub("-", text[: len(text) - len(ending)])
-    return checked_scan_id(_UNSAFE_START.sub("_", safe))
+    scan_id = _UNSAFE_START.sub("_", safe)
+    return checked_scan_id(scan_id) if len(scan_id) <= MAX_CHARACTERS else with_suffix(scan_id[:_KEPT], text)
 
 
 def scan_id_of_uid(uid: str, path: PurePath) -> str:

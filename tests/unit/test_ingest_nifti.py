@@ -11,7 +11,9 @@ import pytest
 
 from mist.errors import SourceRefused
 from mist.geometry import Space, nifti_affine
+from mist.ingest.file_format import kind_of
 from mist.ingest.nifti import read_nifti
+from mist.ingest.source import SourceKind
 from mist.scan import Display
 from mist.volume import Rescale
 
@@ -142,3 +144,72 @@ def test_the_format_is_told_by_content_and_not_by_name(tmp_path: Path) -> None:
     renamed.write_bytes(gzip.compress(path.read_bytes()))
 
     np.testing.assert_array_equal(read_nifti(renamed).volume.voxels, counted(5, 4, 3).T)
+
+
+def with_header(path: Path, **fields: object) -> Path:
+    """The file at `path`, whose header says something else."""
+    data = bytearray(path.read_bytes())
+    header = nib.Nifti1Header(bytes(data[:348]), check=False)
+    for name, value in fields.items():
+        header[name] = value
+    data[:348] = header.binaryblock
+    path.write_bytes(data)
+    return path
+
+
+NO_SIZE = [1, 0, 0, 0, 0, 0, 0, 0]
+
+
+def test_voxels_without_a_size_lie_nowhere(tmp_path: Path) -> None:
+    path = save(nib.Nifti1Image(counted(5, 4, 3), None), tmp_path / "a.nii")
+
+    volume = read_nifti(with_header(path, pixdim=NO_SIZE, sform_code=0, qform_code=0)).volume
+
+    assert volume.geometry.space is Space.INDEX
+
+
+def test_a_qform_of_voxels_without_a_size_is_refused(tmp_path: Path) -> None:
+    path = save(nib.Nifti1Image(counted(5, 4, 3), AFFINE), tmp_path / "a.nii")
+
+    with pytest.raises(SourceRefused, match="its qform needs the size of a voxel, and pixdim is 0, 0, 0; correct"):
+        read_nifti(with_header(path, pixdim=NO_SIZE, sform_code=0, qform_code=1))
+
+
+def test_a_slice_needs_no_thickness(tmp_path: Path) -> None:
+    path = save(nib.Nifti1Image(counted(5, 4), np.eye(4)), tmp_path / "a.nii")
+
+    read_nifti(with_header(path, pixdim=[1, 2, 2, 0, 0, 0, 0, 0], sform_code=0, qform_code=1))
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"xyzt_units": 7}, "its unit of length has the code 7; 0 to 3 are possible"),
+        ({"sform_code": 0, "qform_code": 1, "quatern_b": 1, "quatern_c": 1, "quatern_d": 1}, "header breaks the NIfTI"),
+        ({"scl_slope": 2, "scl_inter": np.nan}, "its header breaks the NIfTI standard .*correct it"),
+    ],
+)
+def test_a_header_that_breaks_the_standard_is_refused(tmp_path: Path, fields: dict[str, Any], reason: str) -> None:
+    path = save(nib.Nifti1Image(counted(5, 4, 3), AFFINE), tmp_path / "a.nii")
+
+    with pytest.raises(SourceRefused, match=reason):
+        read_nifti(with_header(path, **fields))
+
+
+def test_a_file_of_several_gzip_members_is_read_whole(tmp_path: Path) -> None:
+    data = save(nib.Nifti1Image(counted(5, 4, 3), AFFINE), tmp_path / "a.nii").read_bytes()
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(data[:300]) + gzip.compress(data[300:]))
+
+    assert kind_of(path) is SourceKind.NIFTI
+    np.testing.assert_array_equal(read_nifti(path).volume.voxels, counted(5, 4, 3).T)
+
+
+def test_a_damaged_gzip_file_is_refused_as_such(tmp_path: Path) -> None:
+    path = save(nib.Nifti1Image(counted(5, 4, 3), AFFINE), tmp_path / "a.nii.gz")
+    data = bytearray(path.read_bytes())
+    data[-6] ^= 0xFF
+    path.write_bytes(data)
+
+    with pytest.raises(SourceRefused, match=r"compressed by gzip and damaged .*fetch it again"):
+        kind_of(path)

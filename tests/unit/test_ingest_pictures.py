@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,25 @@ def test_png_samples_keep_their_depth_and_channels(tmp_path: Path, samples: npt.
     assert (volume.axes, volume.geometry.space) == (axes, Space.INDEX)
     assert volume.voxels.dtype == samples.dtype
     np.testing.assert_array_equal(volume.voxels, samples)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_grey_of_few_bits_stays_what_it_is_in_the_file(tmp_path: Path, bits: int) -> None:
+    samples = (np.arange(5 * 8, dtype=np.uint8) % (1 << bits)).reshape(5, 8)
+    packed = np.packbits(np.unpackbits(samples[..., None], axis=-1)[..., -bits:].reshape(5, -1), axis=-1)
+    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 8, 5, bits, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    (tmp_path / "a.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks)
+    )
+
+    for is_mask in (False, True):
+        np.testing.assert_array_equal(read_picture(tmp_path / "a.png", is_mask=is_mask).volume.voxels, samples)
 
 
 def test_one_bit_becomes_zero_and_one(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from mist.ingest_summary import SHOWN_REFUSALS, summary, summary_json
 
 STORED = ScanOutcome("a", "a.png", ScanStatus.STORED, "", 2000, 1000)
 UNCHANGED = ScanOutcome("b", "b.png", ScanStatus.UNCHANGED, "", 500, 0)
-REFUSED = ScanOutcome("", "c.png", ScanStatus.REFUSED, "c.png: the file is empty")
+REFUSED = ScanOutcome("", "c.png", ScanStatus.REFUSED, "c.png: the file is empty", files=("/in/c.png", "/in/d.png"))
 
 
 def said(report: IngestReport, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -32,23 +32,25 @@ def test_nothing_stored_says_nothing_of_bytes(capsys: pytest.CaptureFixture[str]
 
 def test_each_refusal_is_listed_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     lines = said(IngestReport((STORED, REFUSED), skipped=0), capsys)
-    assert lines[-1] == "c.png c.png: the file is empty"
+    assert lines[-1] == "/in/c.png and 1 more c.png: the file is empty"
 
 
 def test_a_thousand_refusals_are_not_all_listed(capsys: pytest.CaptureFixture[str]) -> None:
     lines = said(IngestReport((REFUSED,) * 1000, skipped=0), capsys)
-    assert sum(line.startswith("c.png") for line in lines) == SHOWN_REFUSALS
+    assert sum(line.startswith("/in/c.png") for line in lines) == SHOWN_REFUSALS
     assert lines[-1] == f"and {1000 - SHOWN_REFUSALS} more, which --json lists"
 
 
 def test_json_has_every_scan_and_null_for_what_is_not_known() -> None:
-    told = summary_json(IngestReport((STORED, REFUSED), skipped=2))
+    told = summary_json(IngestReport((STORED, REFUSED), skipped=2, skipped_files=("/in/a.txt", "/in/b.txt")))
+    assert told["skipped"] == ["/in/a.txt", "/in/b.txt"]
     assert told["counts"] == {"stored": 1, "unchanged": 0, "relabelled": 0, "planned": 0, "refused": 1}
     assert (told["skipped_files"], told["source_bytes"], told["stored_bytes"]) == (2, 2000, 1000)
     assert told["scans"] == [
         {
             "scan_id": "a",
             "source": "a.png",
+            "files": [],
             "status": "stored",
             "reason": None,
             "source_bytes": 2000,
@@ -57,6 +59,7 @@ def test_json_has_every_scan_and_null_for_what_is_not_known() -> None:
         {
             "scan_id": None,
             "source": "c.png",
+            "files": ["/in/c.png", "/in/d.png"],
             "status": "refused",
             "reason": "c.png: the file is empty",
             "source_bytes": 0,

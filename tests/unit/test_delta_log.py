@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mist.errors import DatasetNotFound, StoreError
+from mist.errors import CatalogCorrupt, DatasetNotFound, StoreError
 from mist_storage.catalog import commit_to, open_catalog
 from mist_storage.dataset import open_dataset
 from mist_storage.delta_log import log_versions, read_log
@@ -93,6 +93,19 @@ def test_a_damaged_note_is_an_error(store: ObjectStore) -> None:
     store.put("catalog/_newest.json", b"nonsense")
     with pytest.raises(StoreError, match=r"catalog/_newest\.json is damaged; restore"):
         open_catalog(store)
+
+
+def test_a_note_of_which_a_bit_was_flipped_is_an_error_or_changes_nothing(store: ObjectStore) -> None:
+    whole, found = store.get("catalog/_newest.json"), 0
+    for at in range(8 * len(whole)):
+        altered = bytearray(whole)
+        altered[at // 8] ^= 1 << at % 8
+        store.put("catalog/_newest.json", bytes(altered))
+        try:
+            assert log_versions(store) == range(3)
+        except CatalogCorrupt:
+            found += 1
+    assert found > 7 * len(whole)
 
 
 def test_a_note_that_is_behind_the_log_is_no_error(store: ObjectStore) -> None:

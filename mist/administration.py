@@ -1,4 +1,4 @@
-"""What `mist gc`, `mist rm` and `mist log` do and say.
+"""What `mist verify`, `mist gc`, `mist rm` and `mist log` do and say.
 
 The rule: what is about to be lost is said before it is, and nothing is removed by a dry run or without a yes.
 """
@@ -15,10 +15,13 @@ from mist.console import confirmed, note, progress, say, say_json, say_table, si
 from mist.errors import DatasetNotFound, InvalidRequest
 from mist_storage.address import Address, require_folder
 from mist_storage.catalog import require_writable
-from mist_storage.dataset import split_version
+from mist_storage.catalog_check import catalog_problems
+from mist_storage.dataset import open_dataset, split_version
 from mist_storage.garbage import Garbage, find_garbage, remove_garbage
 from mist_storage.history import Version, history
-from mist_storage.store import ObjectStore
+from mist_storage.problem import Depth, Problem
+from mist_storage.store import ObjectStore, open_store
+from mist_storage.verify import verify_scans
 from mist_storage.withdrawal import Withdrawal, carry_out, plan_withdrawal, withdrawals
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -56,6 +59,35 @@ def age(text: str) -> timedelta:
     if match is None:
         raise InvalidRequest(f"an age is a whole number of s, m, h or d, such as 24h or 7d, not {text!r}")
     return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match[1] else timedelta()
+
+
+def verify_dataset(dataset_url: str, depth: Depth, *, as_json: bool) -> bool:
+    """Check a dataset, and its catalog where bytes are read; say what is wrong; whether nothing is."""
+    dataset = open_dataset(dataset_url)
+    reads = depth in (Depth.DIGEST, Depth.DECODE)
+    catalog = [*catalog_problems(open_store(dataset.url))] if reads else []
+    problems: list[Problem] = []
+    with progress("verify") as advance:
+        for done, (scan_id, bad) in enumerate(verify_scans(dataset.store, dataset.catalog, depth), start=1):
+            problems += bad
+            advance(done, len(dataset.catalog), scan_id)
+    found: list[dict[str, object]] = [{"scan": None, "level": None, "problem": problem} for problem in catalog]
+    found += [{"scan": problem.scan_id, "level": problem.level, "problem": problem.reason} for problem in problems]
+    if as_json:
+        say_json({"scans": len(dataset.catalog), "depth": depth, "problems": found})
+    elif found:
+        say_table("Problems", found, folded="problem")
+    else:
+        say(_SOUND[depth].format(len(dataset.catalog)))
+    return not found
+
+
+_SOUND = {
+    Depth.PRESENT: "the objects of all {} scans are there; what they hold was not looked at",
+    Depth.SIZE: "the objects of all {} scans are there and have their sizes; what they hold was not looked at",
+    Depth.DIGEST: "every byte of all {} scans fits its digest",
+    Depth.DECODE: "all {} scans are whole",
+}
 
 
 def collect_garbage(store: ObjectStore, grace: timedelta, *, dry_run: bool, as_json: bool) -> None:

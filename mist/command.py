@@ -18,10 +18,11 @@ import typer
 
 from mist.bench_command import bench, demo
 from mist.command_parts import AsJson, DatasetUrl, announced_warm_up
-from mist.console import complain, progress, say, say_json, say_table
+from mist.console import complain
 from mist.errors import MistError
 from mist.ingest_command import ingest
 from mist.reading_commands import export, get, info, ls
+from mist_storage.problem import Depth
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, by custom 128 and the number of the signal; Typer's too."""
@@ -66,28 +67,20 @@ app.command()(export)
 
 
 @app.command()
-def verify(dataset_url: DatasetUrl, as_json: AsJson = False) -> None:
-    """Check every stored byte of a dataset and its catalog against its digests, and that every block decodes."""
-    from mist_storage.catalog_check import catalog_problems
-    from mist_storage.dataset import open_dataset, open_store
-    from mist_storage.verify import verify_scans
+def verify(
+    dataset_url: DatasetUrl,
+    depth: Annotated[
+        Depth,
+        typer.Option(help="Objects are there, have their sizes (both by a listing), fit their digests, or decode."),
+    ] = Depth.DECODE,
+    as_json: AsJson = False,
+) -> None:
+    """Check a dataset and its catalog: that every stored byte fits its digest and every block decodes, or less."""
+    from mist.administration import verify_dataset
 
-    dataset = open_dataset(dataset_url)
-    announced_warm_up(to_encode=False)
-    catalog, problems = [*catalog_problems(open_store(dataset.url))], []
-    with progress("verify") as advance:
-        for done, (scan_id, bad) in enumerate(verify_scans(dataset.store, dataset.catalog), start=1):
-            problems += bad
-            advance(done, len(dataset.catalog), scan_id)
-    found: list[dict[str, object]] = [{"scan": None, "level": None, "problem": problem} for problem in catalog]
-    found += [{"scan": problem.scan_id, "level": problem.level, "problem": problem.reason} for problem in problems]
-    if as_json:
-        say_json({"scans": len(dataset.catalog), "problems": found})
-    elif found:
-        say_table("Problems", found, folded="problem")
-    else:
-        say(f"all {len(dataset.catalog)} scans are whole")
-    if found:
+    if depth is Depth.DECODE:
+        announced_warm_up(to_encode=False)
+    if not verify_dataset(dataset_url, depth, as_json=as_json):
         raise typer.Exit(1)
 
 

@@ -8,7 +8,6 @@ raised; a store that fails is no finding about a scan, and is raised.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +23,8 @@ from mist_storage.catalog import Catalog
 from mist_storage.catalog_row import CatalogRow
 from mist_storage.kept_source import kept_problems, may_be_withheld, said_bytes
 from mist_storage.keys import BLOCKS, KEPT, SOURCE, ZARR_JSON, scan_key
+from mist_storage.presence import absent_objects
+from mist_storage.problem import Depth, Problem
 from mist_storage.store import Store
 from mist_storage.zarr_shard import level_digest, level_span, scan_digest, shard_bytes, shard_index, zarr_json
 
@@ -31,39 +32,29 @@ Blocks = dict[int, Sequence[memoryview]]
 """The blocks of each level that are whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that is wrong with a stored scan."""
-
-    scan_id: str
-    level: int | None
-    """The level whose bytes are bad, or None where it is the scan as a whole."""
-    reason: str
-    """What was found, and what should have been there."""
-
-    def __str__(self) -> str:
-        where = f"scan {self.scan_id!r}" if self.level is None else f"scan {self.scan_id!r}, level {self.level}"
-        return f"{where}: {self.reason}"
-
-
-def verify_scans(store: Store, catalog: Catalog) -> Iterator[tuple[str, list[Problem]]]:
+def verify_scans(store: Store, catalog: Catalog, depth: Depth = Depth.DECODE) -> Iterator[tuple[str, list[Problem]]]:
     """The id of each scan of `catalog`, and all that is wrong with it, its catalog row included.
 
     Raises
     ------
+    InvalidRequest
+        The store lists nothing, and `depth` asks for no more than a listing.
     StoreError
         The store failed.
     """
+    if depth in (Depth.PRESENT, Depth.SIZE):
+        yield from absent_objects(store, catalog, sized=depth is Depth.SIZE)
+        return
     for scan_id in catalog.scan_ids:
         try:
             row = catalog.row(scan_id)
         except ScanCorrupt as error:
             yield scan_id, [Problem(scan_id, error.level, error.reason)]
         else:
-            yield scan_id, verify_scan(store, row)
+            yield scan_id, verify_scan(store, row, decoded=depth is Depth.DECODE)
 
 
-def verify_scan(store: Store, row: CatalogRow) -> list[Problem]:
+def verify_scan(store: Store, row: CatalogRow, *, decoded: bool = True) -> list[Problem]:
     """All that is wrong with the objects of a scan; empty where it is whole.
 
     Parameters
@@ -72,6 +63,8 @@ def verify_scan(store: Store, row: CatalogRow) -> list[Problem]:
         The dataset's store.
     row
         What the catalog says of the scan.
+    decoded
+        Whether blocks are decoded as well.
 
     Raises
     ------
@@ -87,7 +80,7 @@ def verify_scan(store: Store, row: CatalogRow) -> list[Problem]:
         problems += _digest_problems(row, source)
         problems += _kept_problems(store, row, source)
     if blocks is not None:
-        problems += _block_problems(row, blocks)
+        problems += _block_problems(row, blocks, decoded=decoded)
     if not problems and (size := _size(found)) != row.stored_bytes:
         problems.append(Problem(row.scan_id, None, f"{size} bytes are stored, the catalog says {row.stored_bytes}"))
     return problems
@@ -126,7 +119,7 @@ def _kept_problems(store: Store, row: CatalogRow, source: bytes) -> Iterator[Pro
     yield from (Problem(row.scan_id, None, reason) for reason in kept_problems(source, data))
 
 
-def _block_problems(row: CatalogRow, data: bytes) -> Iterator[Problem]:
+def _block_problems(row: CatalogRow, data: bytes, *, decoded: bool) -> Iterator[Problem]:
     """What is wrong with the object of blocks: its size, its levels, its block table and index, its voxels."""
     header, view = row.header, memoryview(data)
     if len(data) != shard_bytes(header):
@@ -139,7 +132,7 @@ def _block_problems(row: CatalogRow, data: bytes) -> Iterator[Problem]:
             yield Problem(row.scan_id, level, str(error))
     if len(blocks) == len(header.levels):
         yield from _tail_problems(row, [block for level in header.layout.levels for block in blocks[level]], view)
-        yield from _voxel_problems(row, blocks)
+        yield from _voxel_problems(row, blocks) if decoded else ()
 
 
 def _checked_blocks(header: ScanHeader, level: int, data: memoryview) -> Sequence[memoryview]:

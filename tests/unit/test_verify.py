@@ -14,8 +14,9 @@ from mist.wavelet import MASK_WAVELET
 from mist_storage.catalog import Catalog
 from mist_storage.keys import BLOCKS, KEPT, SOURCE, ZARR_JSON
 from mist_storage.label_columns import table_of
+from mist_storage.problem import Depth, Problem
 from mist_storage.scan_writer import write_scan
-from mist_storage.verify import Problem, verify_scan, verify_scans
+from mist_storage.verify import verify_scan, verify_scans
 from mist_storage.zarr_shard import level_span, table_range
 from tests.stored_scan import CountingStore, ScanAtRest, blobs, catalog_row, memory_store, one_millimetre, stored, tiny
 
@@ -170,3 +171,43 @@ def test_every_scan_of_a_catalog_is_checked_and_a_bad_row_stops_no_other() -> No
     assert list(found) == ["scan-0", "scan-1", "scan-2"]
     assert [len(problems) for problems in found.values()] == [0, 1, 0]
     assert "does not fit its digest" in found["scan-1"][0].reason
+
+
+def found(scan: ScanAtRest, depth: Depth) -> list[str]:
+    (_, problems), *_ = verify_scans(scan.store, Catalog(table_of([catalog_row(scan.stored)]), version=0), depth)
+    return [problem.reason for problem in problems]
+
+
+@pytest.mark.parametrize("depth", list(Depth))
+def test_a_whole_scan_is_whole_at_every_depth(depth: Depth) -> None:
+    assert found(stored(tiny()), depth) == []
+
+
+@pytest.mark.parametrize("depth", list(Depth))
+@pytest.mark.parametrize("name", OBJECTS)
+def test_a_missing_object_is_found_at_every_depth(name: str, depth: Depth) -> None:
+    scan = stored(tiny())
+    scan.store.delete([scan.key(name)])
+    assert f"{name} is missing" in found(scan, depth)
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_an_object_that_is_too_long_is_found_by_its_size(name: str) -> None:
+    scan = stored(tiny())
+    scan.store.put(scan.key(name), scan.store.get(scan.key(name)) + b"x")
+    assert [bool(found(scan, depth)) for depth in Depth] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_an_altered_object_is_found_by_its_digest(name: str) -> None:
+    scan = stored(tiny())
+    scan.store.put(scan.key(name), flipped(scan.store.get(scan.key(name)), 9, 0))
+    assert [bool(found(scan, depth)) for depth in Depth] == [False, False, True, True]
+
+
+def test_depths_up_to_size_read_no_object() -> None:
+    scan = stored(tiny())
+    store = CountingStore(scan.store)
+    for depth in (Depth.PRESENT, Depth.SIZE):
+        list(verify_scans(store, Catalog(table_of([catalog_row(scan.stored)]), version=0), depth))
+    assert set(store.requests) == {"list"}

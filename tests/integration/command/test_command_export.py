@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from mist_storage.dataset import open_dataset
@@ -101,3 +102,14 @@ class TestVerify:
         problems = json.loads(told.output)
         assert (told.code, problems["scans"]) == (1, 4)
         assert {problem["scan"] for problem in problems["problems"]} == {"xr1"}
+
+    @pytest.mark.parametrize(("depth", "code"), [("present", 0), ("size", 1), ("digest", 1), ("decode", 1)])
+    def test_it_looks_as_deep_as_it_is_asked_to(self, mist: Mist, copied: Path, depth: str, code: int) -> None:
+        with blocks_file(copied, "xr0").open("ab") as blocks:
+            blocks.write(b"more")
+        assert mist("verify", copied, "--depth", depth).code == code
+
+    def test_a_server_lists_nothing_and_that_is_said(self, mist: Mist, server: RunningServer) -> None:
+        done = mist("verify", f"{server.url}/v1/datasets/small/store", "--depth", "size")
+        assert done.code == 1
+        assert "a web server lists no objects; ask for --depth digest or decode" in done.error

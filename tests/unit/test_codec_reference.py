@@ -56,8 +56,8 @@ def encoded_with(table: int, block: Coefficients) -> bytes:
     parts, values = block_parts([(0, 0, block.shape, (0, 0, 0), block.shape)]), block.reshape(-1)
     values.setflags(write=False)
     data, _ = encode_blocks((values,) * MOST_BANDS, parts, block.shape, encoding_tables()._replace(costs=costs))
-    assert body_of(data.tobytes())[1] == table
-    return data.tobytes()
+    assert body_of(bytes(data))[1] == table
+    return bytes(data)
 
 
 @BOTH_DTYPES

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, product
 
-import numpy as np
-
 from mist.errors import InvalidRequest
 from mist.geometry import SPATIAL_AXES
 from mist.pyramid import Pyramid, Triple
-from mist.wavelet import Bands, Coefficients, band_names
+from mist.wavelet import Coefficients, band_names
 
 LOW_PASS = ""
 """The name of the low-pass subband, which only the coarsest level stores."""
@@ -141,15 +139,6 @@ def block_shape_for(axes: str, pyramid: Pyramid) -> Triple:
     shapes = [layout.band_shape(level, band) for level in layout.levels for band in layout.bands(level)]
     z, y, x = (_even_part(max(lengths), block) for block, *lengths in zip(full, *shapes, strict=True))
     return z, y, x
-
-
-def gather(layout: BlockLayout, level: int, bands: Bands) -> Iterator[tuple[Block, Coefficients]]:
-    """Each block of `level` with its coefficients, of the layout's block shape, cut from `bands`."""
-    for block in layout.blocks(level):
-        padded = np.zeros(layout.block_shape, bands[block.band].dtype)
-        inside = tuple(slice(0, b - a) for a, b in zip(block.start, block.stop, strict=True))
-        padded[inside] = bands[block.band][block.plane][_slices(block.start, block.stop)]
-        yield block, padded
 
 
 def scatter(block: Block, coefficients: Coefficients, band: Coefficients, origin: Triple) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mist.codec import decode_block, encode_block
 from mist.codec.block_decoder import decode_blocks
-from mist.codec.block_encoder import encode
+from mist.codec.block_encoder import encode_blocks
 from mist.png_rows import PngRows
 from mist.wavelet import IMAGE_WAVELET, band_names, forward, inverse, wavelet_named
 
@@ -22,7 +22,9 @@ EMPTY_BLOCK = b"\1\0"
 
 def is_warm(*, to_encode: bool) -> bool:
     """Whether the decoder, or if so asked the encoder too, was compiled on this machine before."""
-    folders = [(loop, loop.stats.cache_path) for loop in ((decode_blocks, encode) if to_encode else (decode_blocks,))]
+    folders = [
+        (loop, loop.stats.cache_path) for loop in ((decode_blocks, encode_blocks) if to_encode else (decode_blocks,))
+    ]
     return all(
         folder is not None and any(Path(folder).glob(f"*.{loop.py_func.__name__}-*.nbi")) for loop, folder in folders
     )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mist.blocks import BlockLayout, block_shape_for, gather
-from mist.codec import Table, block_spans, decode_blocks_into, encode_block
+from mist.blocks import BlockLayout, block_shape_for
+from mist.codec import Table, block_spans, decode_blocks_into
+from mist.encoded_level import encoded_level
 from mist.plan import make_plan
 from mist.pyramid import Pyramid, Triple
 from mist.reconstruct import Reconstruction, decompose, stored_planes
@@ -57,7 +58,7 @@ def encode_scan(
     pyramid = usual.pyramid if halved is None else Pyramid(volume.spatial_shape, halved)
     layout = BlockLayout(pyramid, len(planes), block_shape or block_shape_for(volume.axes, pyramid))
     stored = decompose(planes, layout, wavelet_named(wavelet))
-    encoded = {level: [encode_block(c) for _, c in gather(layout, level, stored[level])] for level in layout.levels}
+    encoded = {level: list(map(bytes, encoded_level(layout, level, stored[level]))) for level in layout.levels}
     ends = np.cumsum([sum(map(len, encoded[level])) for level in layout.levels])[::-1]
     header = ScanHeader(
         axes=volume.axes,

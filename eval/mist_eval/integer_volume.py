@@ -12,9 +12,9 @@ from typing import Self
 
 import numpy as np
 
-from mist.blocks import LOW_PASS, BlockLayout, gather
-from mist.codec import encode_block
+from mist.blocks import LOW_PASS, BlockLayout
 from mist.colour import Colour, restored, stored
+from mist.encoded_level import encoded_level
 from mist.pyramid import Pyramid
 from mist.reconstruct import decompose, stored_planes
 from mist.samples import SampleMap
@@ -59,8 +59,7 @@ class IntegerVolume:
         """What each level takes with all coarser ones, by `wavelet`, full resolution first."""
         bands = decompose(stored(self.planes, self.colour), self.layout, wavelet)
         own = [
-            sum(len(encode_block(block)) for _, block in gather(self.layout, level, bands[level]))
-            for level in self.layout.levels
+            sum(len(block) for block in encoded_level(self.layout, level, bands[level])) for level in self.layout.levels
         ]
         return [int(end) for end in np.cumsum(own)[::-1]]
 

@@ -23,12 +23,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mist.blocks import gather
-from mist.codec.block_encoder import extents
 from mist.codec.context import CONTEXTS
-from mist.codec.modelling import model_block
+from mist.codec.modelling import Part, extents, measure, model_block
 from mist.codec.tables import ESCAPE, FREQUENCY_TOTAL, SYMBOLS
 from mist.console import note, say
+from mist.encoded_level import level_parts
 from mist.errors import SourceRefused
 from mist.reconstruct import decompose, stored_planes
 from mist.volume import Volume
@@ -54,10 +53,11 @@ def block_counts(volume: Volume, wavelet: str) -> Iterator[Counts]:
     planes, _, _, layout = stored_planes(volume, is_mask=wavelet == MASK_WAVELET)
     bands = decompose(planes, layout, wavelet_named(wavelet))
     for level in layout.levels:
-        for _, block in gather(layout, level, bands[level]):
-            depth, height, width = extents(block)
-            if depth:
-                model = model_block(block[:depth, :height, :width].copy())
+        for band, *fields in np.concatenate(level_parts(layout, level)).tolist():
+            values = bands[level][layout.bands(level)[band]].reshape(-1)
+            part = extents(values, Part(*fields))
+            if part.depth:
+                model = model_block(values, part, measure(values, part))
                 yield model.counts.reshape(CONTEXTS, SYMBOLS).astype(np.float64)
 
 

@@ -5,10 +5,10 @@
     tables       how often each token comes in each context
     lanes        how numbers are dealt out to lanes
     lane_reader  lanes into values: code_reader, rANS forwards; number_reader, the bits behind it
-    lane_writer  rANS backwards
+    number_writer, lane_writer  the same backwards
     prediction   for subbands that are pictures
     modelling    a block's values as numbers, codes and events
-    simd         eight numbers at once
+    simd         eight numbers at once; simd_memory: from memory and back
     frame        what a block's first bytes say; block_encoder and block_decoder: all of it together
 
 The rule: a block's bytes say how long they are, and are never decoded into more than a block. `docs/format.md` says it
@@ -17,15 +17,15 @@ all in words; `tests/reference` holds a second decoder made from that page.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import accumulate
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from mist.codec.block_decoder import BAD_FRAME, BAD_LANE, BAD_LENGTH, GOOD, PLACE_FIELDS, decode_blocks
-from mist.codec.block_encoder import encode
+from mist.codec.block_encoder import MOST_BANDS, PART_FIELDS, encode_blocks
 from mist.codec.frame import VARINT_BYTES, value_limit
 from mist.codec.tables import decoding_table, encoding_tables
 from mist.errors import InvalidRequest, MistError
@@ -60,14 +60,54 @@ def encode_block(coefficients: Coefficients) -> bytes:
     Raises
     ------
     InvalidRequest
+        As of `encode_blocks_from`.
+    """
+    z, y, x = coefficients.shape
+    values = np.ascontiguousarray(coefficients).reshape(-1)
+    (block,) = encode_blocks_from([values], block_parts([(0, 0, (z, y, x), (0, 0, 0), (z, y, x))]), (z, y, x))
+    return bytes(block)
+
+
+def encode_blocks_from(bands: Sequence[Coefficients], parts: Table, shape: Triple) -> list[memoryview]:
+    """The bytes of blocks of `shape`.
+
+    Parameters
+    ----------
+    bands
+        Up to seven arrays, int32 or int64, of one axis, C order.
+    parts
+        What lies in them of each block, as `block_parts` says it: all else is 0.
+
+    Raises
+    ------
+    InvalidRequest
         A coefficient is 2^30 (int32) or 2^61 (int64) or more in magnitude; those of 32-bit samples are below 2^42.
     """
-    values = np.ascontiguousarray(coefficients)
-    limit = value_limit(coefficients.itemsize)
-    if values.size and max(int(values.max()), -int(values.min())) >= limit:
-        raise InvalidRequest(f"coefficients of {coefficients.dtype} must be below {limit} in magnitude to be coded")
-    body = encode(values, encoding_tables())
-    return _varint(len(body)) + bytes(body)
+    dtype = bands[0].dtype
+    views = [band.view() for band in (*bands, *[np.empty(0, dtype)] * (MOST_BANDS - len(bands)))]
+    for view in views:
+        view.setflags(write=False)  # as below
+    data, ends = encode_blocks(tuple(views), parts, shape, encoding_tables())
+    if len(ends) < len(parts):
+        raise InvalidRequest(
+            f"coefficients of {dtype} must be below {value_limit(dtype.itemsize)} in magnitude to be coded"
+        )
+    return [memoryview(data)[first:end] for first, end in pairwise((0, *ends.tolist()))]
+
+
+def block_parts(places: Iterable[tuple[int, int, Triple, Triple, Triple]]) -> Table:
+    """What of arrays of one axis belongs to blocks, for `encode_blocks_from`.
+
+    Each is the box [start, stop) of an array (z, y, x), C order, which begins somewhere in one of the arrays: (which,
+    where, its shape, start, stop).
+    """
+    rows = []
+    for band, first, (_, height, width), start, stop in places:
+        begin = first + (start[0] * height + start[1]) * width + start[2]
+        rows.append((band, begin, height * width, width, *(b - a for a, b in zip(start, stop, strict=True))))
+    table = np.array(rows, np.int64).reshape(-1, PART_FIELDS)
+    table.setflags(write=False)
+    return table
 
 
 def decode_block(data: Bytes, dtype: np.dtype[np.signedinteger], shape: Triple) -> Coefficients:
@@ -150,11 +190,3 @@ def block_length(data: Bytes, offset: int) -> int:
 def zarr_codecs() -> list[Json]:
     """The Zarr v3 codec chain of a block; `mist_storage.zarr_codec` teaches it to zarr-python."""
     return [{"name": "mist_block", "configuration": {"version": 1}}]
-
-
-def _varint(value: int) -> bytes:
-    parts = []
-    while value >= 128:
-        parts.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*parts, value])

@@ -14,7 +14,8 @@ import numpy as np
 
 from mist.codec.context import COLUMNS_BEFORE, COLUMNS_OUTSIDE, close_row, context_of, contexts_of, open_row
 from mist.codec.lanes import LOWEST_STATE, SLOT_MASK, STATE_SHIFT, WORD_BITS
-from mist.codec.simd import WIDTH, any_of, choose, gather, load, store
+from mist.codec.simd import WIDTH, any_of, choose
+from mist.codec.simd_memory import gather, load, store
 from mist.codec.tables import (
     CODE_MASK,
     ESCAPED_BITS,

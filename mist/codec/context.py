@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from mist.codec.simd import float_bits
-from mist.codec.tokens import bit_length
+from mist.codec.tokens import leading_zeros
 
 CONTEXTS: Final = 22
 """Number of contexts."""
@@ -34,8 +34,9 @@ _SMALLEST = np.uint32(12)
 @numba.njit(nogil=True, cache=True, inline="always")
 def context_of(total):
     """The context of a sum: two for each power of two of `total + 12`."""
-    length = bit_length(total + _SMALLEST)
-    return 2 * length + ((total + _SMALLEST) >> (length - 2) & 1) - 9
+    larger = np.uint32(total + _SMALLEST)
+    length = np.uint32(np.uint32(32) - leading_zeros(larger))
+    return np.uint32(2 * length + (larger >> np.uint32(length - np.uint32(2)) & np.uint32(1)) - 9)
 
 
 @numba.njit(nogil=True, cache=True, inline="always")

@@ -9,7 +9,8 @@ import numba
 import numpy as np
 
 from mist.codec.context import COLUMNS_BEFORE, COLUMNS_OUTSIDE
-from mist.codec.simd import WIDTH, deal, load, store
+from mist.codec.simd import WIDTH
+from mist.codec.simd_memory import deal, load, store
 from mist.codec.tokens import DIRECT, LONG, RAW_BITS, TOKEN_OF, number_of
 
 

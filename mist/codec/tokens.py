@@ -41,19 +41,19 @@ TOKEN_OF[CODES] = np.arange(TOKENS)
 
 
 @intrinsic
-def _leading_zeros(_context, _number):
-    """The processor's count of leading zeros of an int64: 64 for 0."""
+def leading_zeros(_context, number):
+    """The processor's count of leading zeros of a whole number, of the same type; all its bits for 0."""
 
     def build(_context, builder, _signature, arguments):
         return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
-    return numba.types.int64(numba.types.int64), build
+    return number(number), build
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
 def bit_length(number):
     """How many bits an int64 of at least 0 has; 0 for 0."""
-    return 64 - _leading_zeros(np.int64(number))
+    return 64 - leading_zeros(np.int64(number))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")

@@ -17,8 +17,8 @@ from typing import IO
 import numpy as np
 
 from mist.block_table import entry_length, table_entry
-from mist.blocks import gather
-from mist.codec import Json, encode_block
+from mist.codec import Json
+from mist.encoded_level import encoded_level
 from mist.errors import MistError
 from mist.geometry import SPATIAL_AXES
 from mist.pyramid import Triple
@@ -154,8 +154,7 @@ def _encoded_levels(stored: StoredPlanes, wavelet: str, workspace: Workspace) ->
     made = []
     for level, bands in cut:
         made.append(_EncodedLevel(workspace.spool(), []))
-        for _, block in gather(stored.layout, level, bands):
-            data = encode_block(block)
+        for data in encoded_level(stored.layout, level, bands):
             made[-1].blocks.write(data)
             made[-1].entries.append(table_entry(data))
         bands.clear()  # before those of the next level are made

@@ -11,7 +11,6 @@ from mist.blocks import (
     Block,
     BlockLayout,
     block_shape_for,
-    gather,
     scatter,
 )
 from mist.errors import InvalidRequest
@@ -58,25 +57,6 @@ def test_within_a_level_blocks_go_by_plane_then_position_then_band() -> None:
         for at in [LAYOUT.bands(0).index(block.band)]
     ]
     assert order == sorted(order)
-
-
-def test_a_block_that_reaches_over_the_end_is_padded_with_zeros() -> None:
-    stored = decompose(voxels(), LAYOUT, WAVELETS["lazy"])
-    for block, coefficients in gather(LAYOUT, 0, stored[0]):
-        inside = tuple(slice(0, b - a) for a, b in zip(block.start, block.stop, strict=True))
-        padding = np.ones(LAYOUT.block_shape, bool)
-        padding[inside] = False
-        assert coefficients.shape == LAYOUT.block_shape
-        assert not coefficients[padding].any()
-
-
-def test_what_was_gathered_is_scattered_back() -> None:
-    stored = decompose(voxels(), LAYOUT, WAVELETS["13/7"])
-    for level in LAYOUT.levels:
-        back = {name: np.full_like(band, -1) for name, band in stored[level].items()}
-        for block, coefficients in gather(LAYOUT, level, stored[level]):
-            scatter(block, coefficients, back[block.band], (0, 0, 0))
-        assert all(np.array_equal(back[name], band) for name, band in stored[level].items())
 
 
 def test_scattering_into_a_window_writes_what_lies_in_it() -> None:

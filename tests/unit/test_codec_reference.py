@@ -7,12 +7,12 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from mist.codec import BlockCorrupt, decode_block, encode_block
-from mist.codec.block_encoder import encode
+from mist.codec import BlockCorrupt, block_parts, decode_block, encode_block
+from mist.codec.block_encoder import MOST_BANDS, encode_blocks
 from mist.codec.frame import CODED, EMPTY, HAS_EXTENTS, HAS_SHIFT, HELD, PREDICTED, RAW
 from mist.codec.tables import encoding_tables
 from mist.wavelet import Coefficients
-from tests.codec_blocks import DTYPES, MAKERS, body_of, make_block, mutants, sealed
+from tests.codec_blocks import DTYPES, MAKERS, body_of, make_block, mutants
 from tests.reference import mist_block
 
 BOTH_DTYPES = pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -53,9 +53,11 @@ def encoded_with(table: int, block: Coefficients) -> bytes:
     """A block that the encoder makes where one table set is cheaper than all others."""
     costs = np.full_like(encoding_tables().costs, 1000)
     costs[table] = 1
-    body = encode(block, encoding_tables()._replace(costs=costs))
-    assert body[1] == table
-    return sealed(body.tobytes())
+    parts, values = block_parts([(0, 0, block.shape, (0, 0, 0), block.shape)]), block.reshape(-1)
+    values.setflags(write=False)
+    data, _ = encode_blocks((values,) * MOST_BANDS, parts, block.shape, encoding_tables()._replace(costs=costs))
+    assert body_of(bytes(data))[1] == table
+    return bytes(data)
 
 
 @BOTH_DTYPES

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from mist.codec import encode_block
+from mist.encoded_level import encoded_level
 from mist.errors import InvalidRequest, StoreFull
 from mist.geometry import geometry_from_spacing
 from mist.request import Request
@@ -132,7 +132,10 @@ def test_a_bad_scan_id_is_refused_and_nothing_is_stored() -> None:
 
 def test_an_encoder_that_loses_something_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     store = memory_store()
-    monkeypatch.setattr("mist_storage.scan_writer.encode_block", lambda block: encode_block(block & ~1))
+    monkeypatch.setattr(
+        "mist_storage.scan_writer.encoded_level",
+        lambda layout, level, bands: encoded_level(layout, level, {name: band & ~1 for name, band in bands.items()}),
+    )
     with pytest.raises(EncodingFailed, match="scan 'scan' did not come back"):
         write_scan(store, "scan", tiny())
     assert list(store.list("")) == []

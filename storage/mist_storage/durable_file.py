@@ -12,6 +12,7 @@ import ctypes
 import os
 import re
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -131,7 +132,8 @@ def _make_folder(folder: Path, *, is_durable: bool) -> None:
     try:
         folder.mkdir()
     except FileExistsError:
-        if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError(20, "a file is where a folder must be", str(folder)) from None
+        with suppress(FileNotFoundError):  # asked once: somebody else may remove the folder, and make it again
+            if not stat.S_ISDIR(folder.stat().st_mode):
+                raise NotADirectoryError(20, "a file is where a folder must be", str(folder)) from None
     if is_durable:
         _sync_folder(folder.parent)

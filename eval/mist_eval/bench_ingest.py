@@ -83,7 +83,10 @@ def resume(
     """Kill an ingest of many small files half-way, and run it again, twice."""
     with TemporaryDirectory() as folder:
         source, url = _images(Path(folder) / "source", files), (Path(folder) / "dataset").as_uri()
-        say_table("An ingest that is killed", [asdict(part) for part in interrupted(source, url, files // 2, workers)])
+        parts = [
+            asdict(part) | {"seconds": f"{part.seconds:.1f}"} for part in interrupted(source, url, files // 2, workers)
+        ]
+        say_table("An ingest that is killed", parts)
 
 
 @dataclass(frozen=True, slots=True)

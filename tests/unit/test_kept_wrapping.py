@@ -22,7 +22,7 @@ def test_gzip_of_several_members_is_unzipped_whole() -> None:
     assert unzipped(gzip.compress(b"one ") + gzip.compress(b"two"), 100) == b"one two"
 
 
-@pytest.mark.parametrize("data", [b"junk", gzip.compress(b"one")[:-1], gzip.compress(b"one") + b"\0"])
+@pytest.mark.parametrize("data", [b"junk", gzip.compress(b"one", mtime=0)[:-1], gzip.compress(b"one", mtime=0) + b"\0"])
 def test_gzip_that_is_broken_is_not_unzipped(data: bytes) -> None:
     assert unzipped(data, 100) is None
 

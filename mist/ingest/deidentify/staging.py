@@ -10,6 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import os
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,8 +39,12 @@ class Staging:
     @contextmanager
     def open(cls, key: Key) -> Iterator[Staging]:
         """A staging whose folder nobody else can read, and which goes with everything in it."""
-        with tempfile.TemporaryDirectory(prefix="mist-deidentify-") as folder:
-            yield cls(Path(folder), key)
+        folder = Path(tempfile.gettempdir(), f"mist-deidentify-{secrets.token_hex(16)}")
+        try:  # around making it too, which a signal may end half-way
+            folder.mkdir(mode=0o700)
+            yield cls(folder, key)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def add(self, file: FoundFile) -> FoundFile:
         """The link to `file`; the same one for the same file."""

@@ -7,7 +7,8 @@ the coarsest level and refines, level by level; what it holds is never decoded t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,12 +25,15 @@ from mist.scan import ScanHeader
 from mist.scratch import scratch_for
 from mist.volume import Volume, from_planes, plane_counts, to_planes
 from mist.wavelet import Bands, Coefficients, Room, Run, Wavelet, coefficient_dtype, forward, inverse
-from mist.windows import Chunk, LevelPart, level_part
+from mist.windows import Chunk, LevelsPart, levels_part
 from mist.words import joined, split
 
 Fill = Callable[[slice, Coefficients, Table], None]
 """Decodes the blocks of a slice of those that are wanted into an array of one axis, to the places that the table says:
 all of them, or it raises. It may be called from several threads. See `mist.codec.decode_blocks_into`."""
+
+MOST_VALUES_TOGETHER = 1 << 18
+"""The most coefficients of levels that are decoded by one call: as many as stay in a core's cache."""
 
 
 class StoredPlanes(NamedTuple):
@@ -104,7 +108,8 @@ def halvings(
 class Reconstruction:
     """The voxels of a plan's windows, from the coarsest level to the plan's own.
 
-    `wanted(level)` says which blocks `refine` needs next; call it for each level from the coarsest to `plan.level`.
+    `wanted(level)` says which blocks `refine` needs next; call it for each level from the coarsest to `plan.level`, or
+    for several levels at once, as `together` says.
     """
 
     def __init__(self, header: ScanHeader, plan: Plan) -> None:
@@ -113,7 +118,6 @@ class Reconstruction:
         self._layout = header.layout
         self._level = header.pyramid.coarsest + 1
         self._low: Coefficients | None = None
-        self._parts: dict[int, LevelPart] = {}
         self._scratch = scratch_for(self)
 
     @property
@@ -121,27 +125,27 @@ class Reconstruction:
         """The level that has been reached; one more than the coarsest before the first `refine`."""
         return self._level
 
-    def wanted(self, level: int) -> tuple[Block, ...]:
-        """The blocks of `level` that its window is made from, in order of storage."""
-        return self._part(level).blocks
+    def together(self, levels: Sequence[int]) -> int:
+        """How many of `levels`, coarse to fine, are best refined at once: the first, and the small ones that follow.
 
-    def refine(self, fill: Fill, run: Run = map) -> None:
-        """Go one level finer; `fill` is called, by `run`, until it was for all blocks that `wanted` names for it.
+        The few blocks of a small level do not keep a core busy; those of several do.
+        """
+        values = accumulate(map(self._layout.level_values, levels))
+        return max(1, sum(value <= MOST_VALUES_TOGETHER for value in values))
+
+    def wanted(self, *levels: int) -> tuple[Block, ...]:
+        """The blocks of `levels`, coarse to fine, that their windows are made from, in order of storage."""
+        return self._part(levels).blocks
+
+    def refine(self, fill: Fill, run: Run = map, *, levels: int = 1) -> None:
+        """Go so many levels finer; `fill` is called, by `run`, until it was for all that `wanted` names for them.
 
         Whatever `fill` raises is raised; nothing is ever filled in for a block that it cannot give.
         """
-        level = self._level - 1
-        bands = self._assembled(level, fill, run)
-        if self._low is None:
-            self._low = bands[LOW_PASS]
-        else:
-            bands[LOW_PASS] = self._low
-            halved = self._layout.pyramid.halved[level]
-            whole = inverse(
-                bands, halved, self._header.lifting, run, self._room(level)
-            )  # which spends the level before
-            self._low = whole[:, *self._plan.windows[level].slices(self._origin(level))]
-        self._level = level
+        part = self._part(range(self._level - 1, self._level - 1 - levels, -1))
+        for level, bands in self._assembled(part, fill, run).items():
+            self._low = bands[LOW_PASS] if self._low is None else self._merged(level, bands, self._low, run)
+            self._level = level
 
     def volume(self) -> Volume:
         """The voxels of the level that has been reached: what the plan asks for once that is the plan's own."""
@@ -166,29 +170,34 @@ class Reconstruction:
         z, y, x = (2 * a if axis in halved else a for axis, a in zip("zyx", coarser.start, strict=True))
         return z, y, x
 
-    def _part(self, level: int) -> LevelPart:
-        if level not in self._parts:
-            window = self._plan.windows[level]
-            self._parts[level] = level_part(self._layout, level, window, self._header.lifting.margin)
-        return self._parts[level]
+    def _merged(self, level: int, bands: Bands, low: Coefficients, run: Run) -> Coefficients:
+        """The window of `level`, from its subbands and the level before, which are spent."""
+        halved, lifting = self._layout.pyramid.halved[level], self._header.lifting
+        whole = inverse({LOW_PASS: low} | bands, halved, lifting, run, self._room(level))
+        return whole[:, *self._plan.windows[level].slices(self._origin(level))]
 
-    def _assembled(self, level: int, fill: Fill, run: Run) -> Bands:
-        """The parts of the subbands of `level` that the plan needs, from its blocks."""
-        part = self._part(level)
-        name = "bands" if LOW_PASS not in part.bands else "low-pass"  # which the next level is made from
+    def _part(self, levels: Sequence[int]) -> LevelsPart:
+        windows = tuple((level, self._plan.windows[level]) for level in levels)
+        return levels_part(self._layout, windows, self._header.lifting.margin)
+
+    def _assembled(self, part: LevelsPart, fill: Fill, run: Run) -> dict[int, Bands]:
+        """By level, the parts of its subbands that the plan needs, from its blocks."""
+        name = "bands" if self._low is not None else "low-pass"  # which the next level is made from
         held = self._scratch.empty(name, (part.size,), self._header.coefficients)
-        bands: Bands = {band: held[one.first : one.last].reshape(one.shape) for band, one in part.bands.items()}
+        levels: dict[int, Bands] = {}
+        for (level, band), one in part.bands.items():
+            levels.setdefault(level, {})[band] = held[one.first : one.last].reshape(one.shape)
 
         def act(chunk: Chunk) -> None:
             out = np.empty(chunk.size, held.dtype) if chunk.loose else held
             fill(chunk.wanted, out, chunk.places)
             for block, first in chunk.loose:
                 z, y, x = (b - a for a, b in zip(block.start, block.stop, strict=True))
-                values = out[first : first + z * y * x].reshape(z, y, x)
-                scatter(block, values, bands[block.band], part.bands[block.band].origin)
+                values, target = out[first : first + z * y * x].reshape(z, y, x), part.bands[block.level, block.band]
+                scatter(block, values, levels[block.level][block.band], target.origin)
 
         deque(run(act, part.chunks), maxlen=0)
-        return bands
+        return levels
 
     def _room(self, level: int) -> Room:
         """Where the array of `level` goes: not to where that of the coarser one is, from which it is made."""

@@ -7,7 +7,7 @@ answers, so the latest ones are kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -18,6 +18,9 @@ from mist.codec import Table, block_places
 from mist.geometry import SPATIAL_AXES
 from mist.pyramid import Pyramid, Triple
 from mist.request import Box
+
+Band = tuple[int, str]
+"""A subband: its level, and its name."""
 
 CHUNK_BLOCKS = 16
 """Blocks that are decoded together: enough for their lanes to be, few enough for all cores to have some."""
@@ -71,13 +74,13 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LevelPart:
-    """What is needed of the subbands stored for one level.
+class LevelsPart:
+    """What is needed of the subbands stored for some levels.
 
     Parameters
     ----------
     bands
-        Each subband's part.
+        Each subband's part, by level and name.
     blocks
         The blocks that they are made from, in order of storage.
     chunks
@@ -86,7 +89,7 @@ class LevelPart:
         The length of the array that holds the subbands' parts.
     """
 
-    bands: Mapping[str, BandPart]
+    bands: Mapping[Band, BandPart]
     blocks: tuple[Block, ...]
     chunks: tuple[Chunk, ...]
     size: int
@@ -105,30 +108,44 @@ def level_windows(pyramid: Pyramid, level: int, crop: Box, margin: int) -> Mappi
 
 
 @lru_cache(maxsize=64)
-def level_part(layout: BlockLayout, level: int, window: Box, margin: int) -> LevelPart:
-    """What of the subbands stored for `level` is needed to rebuild `window` of it."""
-    pyramid, coarsest = layout.pyramid, level == layout.pyramid.coarsest
-    low = window if coarsest else _coarser(window, pyramid.halved[level], margin, pyramid.level_shape(level + 1))
-    boxes = {band: _clipped(low, layout.band_shape(level, band)) for band in layout.bands(level)}
+def levels_part(layout: BlockLayout, windows: tuple[tuple[int, Box], ...], margin: int) -> LevelsPart:
+    """What of the subbands stored for some levels, coarse to fine, is needed to rebuild a window of each."""
+    boxes = {
+        (level, band): _clipped(low, layout.band_shape(level, band))
+        for level, low in _low_windows(layout.pyramid, windows, margin)
+        for band in layout.bands(level)
+    }
     bands = _bands(boxes, layout.planes)
     there = {band: Box(*box) for band, box in boxes.items() if all(a < b for a, b in zip(*box, strict=True))}
-    blocks = tuple(b for b in layout.blocks(level) if b.band in there and there[b.band].meets(b.start, b.stop))
+    all_blocks = (block for level, _ in windows for block in layout.blocks(level))
+    blocks = tuple(
+        b for b in all_blocks if (b.level, b.band) in there and there[b.level, b.band].meets(b.start, b.stop)
+    )
     slices = [slice(first, first + CHUNK_BLOCKS) for first in range(0, len(blocks), CHUNK_BLOCKS)]
     chunks = tuple(_chunk(wanted, blocks[wanted], bands, there) for wanted in slices)
-    return LevelPart(MappingProxyType(bands), blocks, chunks, max(part.last for part in bands.values()))
+    return LevelsPart(MappingProxyType(bands), blocks, chunks, max(part.last for part in bands.values()))
 
 
-def _chunk(wanted: slice, blocks: Sequence[Block], bands: Mapping[str, BandPart], boxes: Mapping[str, Box]) -> Chunk:
+def _low_windows(pyramid: Pyramid, windows: Iterable[tuple[int, Box]], margin: int) -> Iterator[tuple[int, Box]]:
+    """The levels, and what of the low-pass subband each of the `windows` takes: the coarsest is its own."""
+    for level, window in windows:
+        if level == pyramid.coarsest:
+            yield level, window
+        else:
+            yield level, _coarser(window, pyramid.halved[level], margin, pyramid.level_shape(level + 1))
+
+
+def _chunk(wanted: slice, blocks: Sequence[Block], bands: Mapping[Band, BandPart], boxes: Mapping[Band, Box]) -> Chunk:
     """`blocks` together, the `wanted` ones: where they go of `bands`, if all of them lie in the `boxes` needed."""
-    if all(_is_inside(block, boxes[block.band]) for block in blocks):
-        return Chunk(wanted, block_places(_place(block, bands[block.band]) for block in blocks), (), 0)
+    if all(_is_inside(block, boxes[block.level, block.band]) for block in blocks):
+        return Chunk(wanted, block_places(_place(block, bands[block.level, block.band]) for block in blocks), (), 0)
     shapes = [_less(block.stop, block.start) for block in blocks]
     *firsts, size = accumulate(map(math.prod, shapes), initial=0)
     places = ((first, shape, (0, 0, 0), shape) for first, shape in zip(firsts, shapes, strict=True))
     return Chunk(wanted, block_places(places), tuple(zip(blocks, firsts, strict=True)), size)
 
 
-def _bands(boxes: Mapping[str, tuple[Triple, Triple]], planes: int) -> dict[str, BandPart]:
+def _bands(boxes: Mapping[Band, tuple[Triple, Triple]], planes: int) -> dict[Band, BandPart]:
     """The parts [start, stop) of some subbands, one behind the other."""
     bands, first = {}, 0
     for band, (start, stop) in boxes.items():

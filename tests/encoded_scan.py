@@ -35,16 +35,17 @@ class EncodedScan:
             self.refine(reconstruction)
         return reconstruction.volume()
 
-    def refine(self, reconstruction: Reconstruction) -> None:
-        """One step of a reconstruction."""
-        wanted = [self.blocks[block.number] for block in reconstruction.wanted(reconstruction.level - 1)]
+    def refine(self, reconstruction: Reconstruction, levels: int = 1) -> None:
+        """One step of a reconstruction, over so many levels."""
+        finer = range(reconstruction.level - 1, reconstruction.level - 1 - levels, -1)
+        wanted = [self.blocks[block.number] for block in reconstruction.wanted(*finer)]
 
         def fill(chunk: slice, out: Coefficients, places: Table) -> None:
             blocks = wanted[chunk]
             spans = block_spans(map(len, blocks))
             decode_blocks_into(b"".join(blocks), spans, self.header.block_shape, out, places)
 
-        reconstruction.refine(fill)
+        reconstruction.refine(fill, levels=levels)
 
 
 def encode_scan(

@@ -66,13 +66,16 @@ class StoredBlocks:
     def read(self, level: int) -> Volume:
         """A level, decoded by this thread alone."""
         reconstruction = Reconstruction(self.header, make_plan(self.header, Request(level=level)))
-        for finer in range(self.header.pyramid.coarsest, level - 1, -1):
-            reconstruction.refine(self._fill(finer))
+        levels = range(self.header.pyramid.coarsest, level - 1, -1)
+        while levels:
+            count = reconstruction.together(levels)
+            reconstruction.refine(self._fill(levels[:count]), levels=count)
+            levels = levels[count:]
         return reconstruction.volume()
 
-    def _fill(self, level: int) -> Fill:
-        numbers = self.header.layout.numbers(level)
-        spans = self.spans[numbers.start : numbers.stop]
+    def _fill(self, levels: range) -> Fill:
+        first, last = (self.header.layout.numbers(level) for level in (levels[0], levels[-1]))
+        spans = self.spans[first.start : last.stop]
 
         def fill(chunk: slice, out: Coefficients, places: Table) -> None:
             decode_blocks_into(self.blocks, spans[chunk], self.header.block_shape, out, places)

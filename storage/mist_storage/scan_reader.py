@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from mist.block_table import TABLE_ENTRY_BYTES, table_entry, walk_blocks
@@ -114,8 +115,8 @@ class ScanReader:
         plan = make_plan(self.header, request)
         reconstruction = Reconstruction(self.header, plan)
         with self._forgetting_damage():
-            for level, blocks in self._levels(plan, reconstruction):
-                self._refine(reconstruction, level, blocks)
+            for levels, blocks in self._levels(plan, reconstruction):
+                self._refine(reconstruction, levels, blocks)
         return reconstruction.volume()
 
     def refine(self, request: Request) -> Iterator[Volume]:
@@ -124,7 +125,7 @@ class ScanReader:
         reconstruction = Reconstruction(self.header, plan)
         for level in range(self.header.pyramid.coarsest, plan.level - 1, -1):
             with self._forgetting_damage():
-                self._refine(reconstruction, level, self._one_level(level, reconstruction.wanted(level)))
+                self._refine(reconstruction, [level], self._one_level(level, reconstruction.wanted(level)))
             yield reconstruction.volume()
 
     @contextmanager
@@ -141,36 +142,31 @@ class ScanReader:
     def _key(self) -> str:
         return scan_key(self.scan_id, self.digest, BLOCKS)
 
-    def _refine(self, reconstruction: Reconstruction, level: int, blocks: FetchedBlocks) -> None:
-        """Decode the wanted `blocks`, and go one level finer."""
+    def _refine(self, reconstruction: Reconstruction, levels: Sequence[int], blocks: FetchedBlocks) -> None:
+        """Decode the wanted `blocks` of the next `levels`, and go as much finer."""
 
         def fill(chunk: slice, out: Coefficients, places: Table) -> None:
             decode_blocks_into(blocks.data, blocks.spans[chunk], self.header.block_shape, out, places)
 
+        run = decoding_run(max(map(self.header.layout.level_values, levels)))
         try:
-            reconstruction.refine(fill, decoding_run(self.header.layout.level_values(level)))
-        except BlockCorrupt as error:
-            raise ScanCorrupt(self.scan_id, level, str(error)) from None
+            reconstruction.refine(fill, run, levels=len(levels))
+        except BlockCorrupt as error:  # although their digests fit, so that any of `levels` may be meant
+            raise ScanCorrupt(self.scan_id, levels[-1], str(error)) from None
 
-    def _levels(self, plan: Plan, reconstruction: Reconstruction) -> Iterator[tuple[int, FetchedBlocks]]:
-        """Each level's wanted blocks: the levels that are read whole in one GET, then the others."""
+    def _levels(self, plan: Plan, reconstruction: Reconstruction) -> Iterator[tuple[Sequence[int], FetchedBlocks]]:
+        """Levels and their wanted blocks: what is read whole in one GET, small ones together, then the others."""
         levels = range(self.header.pyramid.coarsest, plan.level - 1, -1)
         wanted = {level: reconstruction.wanted(level) for level in levels}
-        whole = self._leading_whole_levels(levels, wanted)
+        whole = list(takewhile(lambda level: level == levels[0] or self._take_whole(level, wanted[level]), levels))
         data = memoryview(self._fetch(0, self.header.levels[whole[-1]].end_byte, whole[-1]))
-        for level in levels:
-            if level in whole:
-                yield level, self._checked_level(level, data[slice(*self._span(level))], wanted[level])
-            else:
-                yield level, self._some_blocks(level, wanted[level])
-
-    def _leading_whole_levels(self, levels: Sequence[int], wanted: dict[int, tuple[Block, ...]]) -> list[int]:
-        whole: list[int] = []
-        for level in levels:
-            if whole and not self._take_whole(level, wanted[level]):
-                break
-            whole.append(level)
-        return whole
+        others = levels[len(whole) :]
+        while whole:
+            together, whole = whole[: reconstruction.together(whole)], whole[reconstruction.together(whole) :]
+            here = slice(self._span(together[0])[0], self._span(together[-1])[1])
+            yield together, self._checked_levels(together, data[here], reconstruction.wanted(*together))
+        for level in others:
+            yield [level], self._some_blocks(level, wanted[level])
 
     def _take_whole(self, level: int, wanted: Sequence[Block]) -> bool:
         start, stop = self._span(level)
@@ -179,7 +175,7 @@ class ScanReader:
     def _one_level(self, level: int, wanted: Sequence[Block]) -> FetchedBlocks:
         if level == self.header.pyramid.coarsest or self._take_whole(level, wanted):
             start, stop = self._span(level)
-            return self._checked_level(level, memoryview(self._fetch(start, stop, level)), wanted)
+            return self._checked_levels([level], memoryview(self._fetch(start, stop, level)), wanted)
         return self._some_blocks(level, wanted)
 
     def _span(self, level: int) -> tuple[int, int]:
@@ -199,16 +195,23 @@ class ScanReader:
         if len(data) != stop - start:
             raise ScanCorrupt(self.scan_id, level, f"bytes {start} to {stop} were asked for, {len(data)} bytes came")
 
-    def _checked_level(self, level: int, data: memoryview, wanted: Sequence[Block]) -> FetchedBlocks:
-        """The `wanted` blocks of a level from the bytes of all, once these fit its digest."""
-        numbers = self.header.layout.numbers(level)
+    def _checked_levels(self, levels: Sequence[int], data: memoryview, wanted: Sequence[Block]) -> FetchedBlocks:
+        """The `wanted` blocks of `levels`, coarse to fine, from the bytes of all, once these fit their digests."""
+        first, lengths = self._span(levels[0])[0], list[int]()
+        for level in levels:
+            start, stop = self._span(level)
+            lengths += self._checked_lengths(level, data[start - first : stop - first])
+        numbers = self.header.layout.numbers(levels[0])
+        return FetchedBlocks(data, block_spans(lengths)[[block.number - numbers.start for block in wanted]])
+
+    def _checked_lengths(self, level: int, data: memoryview) -> list[int]:
+        """The lengths of the blocks of `level` in its bytes, which fit its digest."""
         try:
-            blocks = walk_blocks(data, len(numbers))
+            blocks = walk_blocks(data, len(self.header.layout.numbers(level)))
         except BlockCorrupt as error:
             raise ScanCorrupt(self.scan_id, level, str(error)) from None
         self._check_digest(level, level_digest(map(table_entry, blocks)))
-        spans = block_spans(map(len, blocks))
-        return FetchedBlocks(data, spans[[block.number - numbers.start for block in wanted]])
+        return [len(block) for block in blocks]
 
     def _check_digest(self, level: int, digest: str) -> None:
         expected = self.header.levels[level].digest

@@ -11,7 +11,7 @@ from mist.pyramid import Triple
 from mist.request import Box, Request
 from mist.scan import ScanHeader
 from mist.volume import Volume
-from mist.windows import level_part
+from mist.windows import levels_part
 from tests.encoded_scan import encode_scan
 
 
@@ -180,7 +180,7 @@ def test_the_voxels_of_a_region_lie_where_they_lie_in_the_whole() -> None:
 
 
 def needed_blocks(scan: ScanHeader, plan: Plan, level: int) -> list[Block]:
-    return list(level_part(scan.layout, level, plan.windows[level], scan.lifting.margin).blocks)
+    return list(levels_part(scan.layout, ((level, plan.windows[level]),), scan.lifting.margin).blocks)
 
 
 def test_the_whole_of_a_level_takes_all_blocks_up_to_it() -> None:

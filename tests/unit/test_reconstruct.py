@@ -11,7 +11,7 @@ from mist.errors import InvalidRequest
 from mist.geometry import geometry_from_spacing
 from mist.plan import make_plan
 from mist.pyramid import Pyramid
-from mist.reconstruct import Reconstruction, decompose
+from mist.reconstruct import MOST_VALUES_TOGETHER, Reconstruction, decompose
 from mist.request import Box, Request
 from mist.volume import Rescale, Volume
 from mist.wavelet import MASK_WAVELET, WAVELETS, Coefficients
@@ -56,6 +56,25 @@ def test_refining_delivers_each_level_on_the_way() -> None:
         volume = steps.volume()
         np.testing.assert_array_equal(volume.voxels, SCAN.read(Request(level=level)).voxels)
         assert volume.geometry == SCAN.header.pyramid.level_geometry(level, VOLUME.geometry)
+
+
+@pytest.mark.parametrize("request_", [Request(), Request(region=Box((1, 37, 5), (7, 60, 33)))], ids=["whole", "region"])
+def test_several_levels_at_once_give_what_they_give_one_by_one(request_: Request) -> None:
+    steps, at_once = reconstruction(request_), reconstruction(request_)
+    for _ in range(COARSEST, -1, -1):
+        SCAN.refine(steps)
+    SCAN.refine(at_once)
+    SCAN.refine(at_once, levels=COARSEST)
+    assert at_once.level == 0
+    np.testing.assert_array_equal(at_once.volume().voxels, steps.volume().voxels)
+
+
+def test_only_small_levels_are_refined_together() -> None:
+    image = encode_scan(Volume(np.zeros((1400, 1300), np.int16), "yx", geometry_from_spacing((1, 1, 1)))).header
+    levels, steps = image.layout.levels, Reconstruction(image, make_plan(image, Request()))
+    assert sum(map(image.layout.level_values, levels[:4])) <= MOST_VALUES_TOGETHER
+    assert sum(map(image.layout.level_values, levels[:5])) > MOST_VALUES_TOGETHER < image.layout.level_values(1)
+    assert [steps.together(levels[coarsest:]) for coarsest in range(len(levels))] == [4, 3, 3, 2, 1, 1, 1]
 
 
 def test_a_volume_stays_as_it_is_while_the_reconstruction_goes_on() -> None:

@@ -58,17 +58,28 @@ def read_dataset(path: Path, keywords: Sequence[str] | None = None, data: bytes 
         It is deflated, and cannot be unpacked or holds more than `MOST_INFLATED`.
     """
     with path.open("rb") if data is None else BytesIO(data) as stream:
-        inflated = _inflated(stream, is_whole=keywords is None)
-        stream.seek(0)
-        source = inflated or stream
-        if keywords is None:
-            dataset = dcmread(source, force=True)
-        else:
-            dataset = dcmread(
-                source, force=True, stop_before_pixels=True, specific_tags=[_tag(each) for each in keywords]
-            )
-        dataset.filename = str(path) if inflated is None else None
-        return dataset
+        return read_stream(stream, path, keywords)
+
+
+def read_stream(stream: BinaryIO, path: Path, keywords: Sequence[str] | None = None) -> FileDataset:
+    """The dataset in `stream`, which is the file at `path`; see `read_dataset`.
+
+    Where only `keywords` are read, and nothing was unpacked, the stream is then at the pixels.
+
+    Raises
+    ------
+    SourceRefused
+        As of `read_dataset`.
+    """
+    inflated = _inflated(stream, is_whole=keywords is None)
+    stream.seek(0)
+    source = inflated or stream
+    if keywords is None:
+        dataset = dcmread(source, force=True)
+    else:
+        dataset = dcmread(source, force=True, stop_before_pixels=True, specific_tags=[_tag(each) for each in keywords])
+    dataset.filename = str(path) if inflated is None else None
+    return dataset
 
 
 def _inflated(stream: BinaryIO, *, is_whole: bool) -> BytesIO | None:

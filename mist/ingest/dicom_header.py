@@ -17,6 +17,7 @@ from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import number, read_dataset, text, value_of
 from mist.ingest.dicom_geometry import frame_plane, pixel_spacing_mm
 from mist.ingest.dicom_stack import Plane
+from mist.ingest.seen_stack import SeenSlice
 
 HEADER_KEYWORDS = (
     "SpecificCharacterSet",
@@ -88,6 +89,8 @@ class DicomHeader:
     """What a stack of slices must agree in."""
     segments_series: str
     """Of a segmentation: the Series Instance UID of the one series that it refers to; empty otherwise."""
+    seen: SeenSlice | None = None
+    """Of a plain slice: what spares parsing it again; None where nobody looked, too."""
 
 
 def read_header(path: Path, relative: PurePath) -> DicomHeader | None:

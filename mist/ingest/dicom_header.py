@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
 
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
@@ -107,8 +107,8 @@ def read_header(path: Path, relative: PurePath) -> DicomHeader | None:
 
 def is_directory(dataset: FileDataset) -> bool:
     """Whether this is a DICOMDIR."""
-    meta = getattr(dataset, "file_meta", Dataset())
-    return bool(meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage)
+    meta = getattr(dataset, "file_meta", None)
+    return meta is not None and value_of(meta, "MediaStorageSOPClassUID") == MediaStorageDirectoryStorage
 
 
 def header_of(dataset: FileDataset, path: Path, relative: PurePath) -> DicomHeader:

@@ -21,6 +21,7 @@ from mist.ingest.dicom_dataset import read_stream, transfer_syntax, value_of
 from mist.ingest.dicom_header import HEADER_KEYWORDS, DicomHeader, SliceFormat, header_of, is_directory
 from mist.ingest.dicom_samples import require_clear_samples
 from mist.ingest.dicom_values import rescales_of
+from mist.ingest.refusal import refusing
 from mist.ingest.sample_type import to_voxels
 from mist.ingest.seen_stack import SeenSlice, SeenStack
 from mist.volume import Voxels
@@ -52,22 +53,31 @@ def read_slice_header(path: Path, relative: PurePath) -> DicomHeader | None:
         if is_directory(dataset):
             return None
         header = header_of(dataset, path, relative)
-        return header if header.plane is None else replace(header, seen=_seen(dataset, header.slice_format, stream))
+        if header.plane is None:
+            return header
+        try:
+            with refusing(path.name):
+                return replace(header, seen=_seen(dataset, header.slice_format, stream))
+        except SourceRefused:  # where it is read, it will be, and its series with it, not this file alone
+            return header
 
 
 def _seen(dataset: FileDataset, form: SliceFormat, stream: BinaryIO) -> SeenSlice | None:
-    """What was seen of a slice, at whose pixels `stream` is; None where they are not as plain as `SeenSlice` says."""
+    """What was seen of a slice, at whose pixels `stream` is; None where they are not as plain as `SeenSlice` says.
+
+    Raises
+    ------
+    SourceRefused
+        What it says of its samples is malformed.
+    """
     if not _is_plain(dataset, form):
         return None
     size = form.rows * form.columns * form.bits_allocated // 8
     offset = _samples_offset(dataset, stream, size + size % 2)
     if offset is None:
         return None
-    try:
-        require_clear_samples(dataset)
-        rescale = rescales_of(dataset)[0]
-    except SourceRefused:  # it will be, where it is read
-        return None
+    require_clear_samples(dataset)
+    rescale = rescales_of(dataset)[0]
     stream.seek(0)
     head = hashlib.sha256(stream.read(offset)).digest()
     return SeenSlice(offset + size + size % 2, offset, head, rescale)

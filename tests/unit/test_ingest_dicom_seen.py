@@ -194,6 +194,27 @@ def test_slices_about_which_there_is_a_doubt_are_parsed_again(tmp_path: Path, ch
     assert sorted_stack(tmp_path, change).seen is None
 
 
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
+def test_a_slice_with_a_malformed_number_stays_in_its_series_which_is_refused(tmp_path: Path, keyword: str) -> None:
+    task = sorted_stack(tmp_path, lambda dataset: setattr(dataset, keyword, "1234"))
+    task.paths[2].write_bytes(task.paths[2].read_bytes().replace(b"1234", b"many"))
+
+    (again,) = discover([tmp_path]).tasks
+
+    assert (again.paths, again.seen) == (task.paths, None)
+    with pytest.raises(SourceRefused, match=task.paths[2].name):
+        load_scan(again)
+
+
+def test_a_slice_of_a_size_that_no_element_has_is_left_to_be_refused(tmp_path: Path) -> None:
+    path = save(placed(slabs(1)[0], 0, 0.0, Rows=65535, Columns=65535), tmp_path / "a.dcm")
+
+    header = read_slice_header(path, PurePath("a.dcm"))
+
+    assert header is not None
+    assert header.seen is None
+
+
 def test_one_doubtful_slice_is_enough_to_parse_all(tmp_path: Path) -> None:
     task = sorted_stack(tmp_path, lambda dataset: pad(dataset) if dataset.SOPInstanceUID.endswith("2") else None)
 

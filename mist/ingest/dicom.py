@@ -23,29 +23,37 @@ from mist.ingest.dicom_frames import FrameGrid, frame_grid
 from mist.ingest.dicom_geometry import cine_geometry, image_geometry, pixel_spacing_mm, stack_geometry
 from mist.ingest.dicom_header import DicomHeader, header_of, require_one_format
 from mist.ingest.dicom_pixels import PIXEL_KEYWORDS, decode_pixels
+from mist.ingest.dicom_seen import seen_pixels
 from mist.ingest.dicom_segments import labels_on, read_grid
 from mist.ingest.dicom_series import stack_headers
 from mist.ingest.dicom_tables import modality_values
 from mist.ingest.dicom_values import alike, display_of, rescales_of
 from mist.ingest.refusal import refusing
+from mist.ingest.seen_stack import SeenStack
 from mist.ingest.source import Contents, DecodedSource, PlainPixels
 from mist.volume import Rescale, Volume, Voxels
 from mist_storage.workspace import MEMORY, Workspace
 
 
 def read_dicom(
-    paths: Sequence[Path], workspace: Workspace = MEMORY, held: Contents = MappingProxyType({})
+    paths: Sequence[Path],
+    workspace: Workspace = MEMORY,
+    held: Contents = MappingProxyType({}),
+    seen: SeenStack | None = None,
 ) -> DecodedSource:
     """The volume in one DICOM file, or in the files of a stack of slices, for which `workspace` makes room.
 
-    Files that are `held` are not read.
+    Files that are `held` are not read, and those that are as they were `seen` are not parsed.
 
     Raises
     ------
     SourceRefused
         Files hold no pixels, cannot be decoded, or make no stack.
     """
-    return _read_object(paths[0], held) if len(paths) == 1 else _read_stack(paths, workspace, held)
+    if len(paths) == 1:
+        return _read_object(paths[0], held)
+    as_seen = None if seen is None else _read_seen(paths, seen, workspace, held)
+    return as_seen or _read_stack(paths, workspace, held)
 
 
 def read_segmentation(path: Path, image: Sequence[Path], workspace: Workspace = MEMORY) -> DecodedSource:
@@ -59,6 +67,21 @@ def read_segmentation(path: Path, image: Sequence[Path], workspace: Workspace = 
     one, grid = _read_file(path), read_grid(image)
     labels, order = labels_on(grid, one.dataset, one.pixels, workspace)
     return _described(Volume(labels, "zyx", grid.geometry), one.dataset, order)
+
+
+def _read_seen(paths: Sequence[Path], seen: SeenStack, workspace: Workspace, held: Contents) -> DecodedSource | None:
+    """The volume in files that are as they were `seen`; None if one of them is not."""
+    voxels = workspace.room((len(paths), seen.rows, seen.columns), seen.sample_type)
+    for place, (path, one) in enumerate(zip(paths, seen.slices, strict=True)):
+        with refusing(path.name):
+            samples = one.samples_in(held.get(path) or path.read_bytes())
+            if samples is None:
+                return None
+            voxels[place] = seen_pixels(seen, samples)
+    voxels, rescale = alike(voxels, [one.rescale for one in seen.slices], workspace)
+    plain = [PlainPixels(one.offset, seen.bits_allocated // 8, "<", is_planar=False) for one in seen.slices]
+    lowest = read_dataset(paths[0], data=held.get(paths[0]))
+    return _described(Volume(voxels, "zyx", seen.geometry, rescale), lowest, tuple(range(len(paths))), plain)
 
 
 def _read_stack(paths: Sequence[Path], workspace: Workspace, held: Contents) -> DecodedSource:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.dataset import FileDataset
+from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     UID,
@@ -58,17 +61,28 @@ def read_dataset(path: Path, keywords: Sequence[str] | None = None, data: bytes 
         It is deflated, and cannot be unpacked or holds more than `MOST_INFLATED`.
     """
     with path.open("rb") if data is None else BytesIO(data) as stream:
-        inflated = _inflated(stream, is_whole=keywords is None)
-        stream.seek(0)
-        source = inflated or stream
-        if keywords is None:
-            dataset = dcmread(source, force=True)
-        else:
-            dataset = dcmread(
-                source, force=True, stop_before_pixels=True, specific_tags=[_tag(each) for each in keywords]
-            )
-        dataset.filename = str(path) if inflated is None else None
-        return dataset
+        return read_stream(stream, path, keywords)
+
+
+def read_stream(stream: BinaryIO, path: Path, keywords: Sequence[str] | None = None) -> FileDataset:
+    """The dataset in `stream`, which is the file at `path`; see `read_dataset`.
+
+    Where only `keywords` are read, and nothing was unpacked, the stream is then at the pixels.
+
+    Raises
+    ------
+    SourceRefused
+        As of `read_dataset`.
+    """
+    inflated = _inflated(stream, is_whole=keywords is None)
+    stream.seek(0)
+    source = inflated or stream
+    if keywords is None:
+        dataset = dcmread(source, force=True)
+    else:
+        dataset = dcmread(source, force=True, stop_before_pixels=True, specific_tags=[_tag(each) for each in keywords])
+    dataset.filename = str(path) if inflated is None else None
+    return dataset
 
 
 def _inflated(stream: BinaryIO, *, is_whole: bool) -> BytesIO | None:
@@ -101,9 +115,9 @@ def transfer_syntax(dataset: FileDataset) -> UID:
     SourceRefused
         The file does not name its syntax and the pixels are compressed.
     """
-    named = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
+    named = value_of(dataset.file_meta, "TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     if named:
-        return UID(named)
+        return UID(str(named))
     if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
         raise SourceRefused("the pixels are compressed, and the file does not say how (no Transfer Syntax UID)")
     is_implicit, is_little_endian = dataset.original_encoding
@@ -119,9 +133,45 @@ def text(dataset: Dataset, keyword: str) -> str:
 
 
 def value_of(dataset: Dataset, keyword: str) -> object:
-    """The value of an attribute that is no sequence, or None where it is absent; `Dataset.get` takes much longer."""
+    """The value of an attribute that is no sequence, or None where it is absent; several values are a sequence.
+
+    `Dataset.get` takes much longer. Slices of a series say the same of most attributes, so what bytes mean is looked up
+    where they came before.
+    """
     tag = _tag(keyword)
-    return dataset[tag].value if tag in dataset else None
+    element = dataset.get_item(tag)
+    if element is None:
+        return None
+    if isinstance(element, RawDataElement) and _is_repeated(element.VR or _vr(tag), element.value):
+        return _converted(tag, element.VR, element.value, element.is_implicit_VR, element.is_little_endian)
+    return dataset[tag].value
+
+
+_NAMES, _NUMBERS = frozenset({"CS", "UI"}), frozenset({"DS", "IS", "US"})
+"""Kinds of values that depend on nothing but their own bytes: on no character set, and on no other attribute."""
+
+_SHORT_BYTES = 128
+"""Six numbers at most."""
+
+
+def _is_repeated(vr: str, value: object) -> bool:
+    """Whether a value is likely to come again, and cannot be changed by whoever is given it."""
+    if not isinstance(value, bytes) or not 0 < len(value) <= _SHORT_BYTES:
+        return False
+    return vr in _NUMBERS or (vr in _NAMES and b"\\" not in value)
+
+
+@lru_cache(maxsize=1024)
+def _converted(tag: BaseTag, vr: str | None, value: bytes, is_implicit: bool, is_little_endian: bool) -> object:  # noqa: FBT001
+    """What pydicom makes of the bytes of a value, several numbers as a tuple."""
+    raw = RawDataElement(tag, vr, len(value), value, 0, is_implicit, is_little_endian)
+    found = convert_raw_data_element(raw).value
+    return tuple(found) if isinstance(found, MultiValue) else found
+
+
+@cache
+def _vr(tag: BaseTag) -> str:
+    return dictionary_VR(tag)
 
 
 @cache
@@ -159,9 +209,8 @@ def numbers(value: object, keyword: str, count: int) -> tuple[float, ...] | None
     except (TypeError, ValueError):
         found = ()
     if len(found) != count or not all(map(math.isfinite, found)):
-        raise SourceRefused(
-            f"{keyword} is {value!r}, not {count} finite number{'s' if count > 1 else ''}; correct the header"
-        )
+        said, wanted = ", ".join(map(str, parts)), f"{count} finite number{'s' if count > 1 else ''}"
+        raise SourceRefused(f"{keyword} is {said!r}, not {wanted}; correct the header")
     return found
 
 
@@ -183,9 +232,10 @@ def frame_value(dataset: Dataset, frame: int, macro: str, keyword: str) -> objec
         `PixelMeasuresSequence`.
     """
     for groups, place in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
-        item = _item(_item(dataset, groups, place), macro, 0)
-        if _tag(keyword) in item:
-            return value_of(item, keyword)
+        if _tag(groups) in dataset:
+            item = _item(_item(dataset, groups, place), macro, 0)
+            if _tag(keyword) in item:
+                return value_of(item, keyword)
     return value_of(dataset, keyword)
 
 

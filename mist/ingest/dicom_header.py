@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
 
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
@@ -17,6 +17,7 @@ from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import number, read_dataset, text, value_of
 from mist.ingest.dicom_geometry import frame_plane, pixel_spacing_mm
 from mist.ingest.dicom_stack import Plane
+from mist.ingest.seen_stack import SeenSlice
 
 HEADER_KEYWORDS = (
     "SpecificCharacterSet",
@@ -88,6 +89,8 @@ class DicomHeader:
     """What a stack of slices must agree in."""
     segments_series: str
     """Of a segmentation: the Series Instance UID of the one series that it refers to; empty otherwise."""
+    seen: SeenSlice | None = None
+    """Of a plain slice: what spares parsing it again; None where nobody looked, too."""
 
 
 def read_header(path: Path, relative: PurePath) -> DicomHeader | None:
@@ -104,8 +107,8 @@ def read_header(path: Path, relative: PurePath) -> DicomHeader | None:
 
 def is_directory(dataset: FileDataset) -> bool:
     """Whether this is a DICOMDIR."""
-    meta = getattr(dataset, "file_meta", Dataset())
-    return bool(meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage)
+    meta = getattr(dataset, "file_meta", None)
+    return meta is not None and value_of(meta, "MediaStorageSOPClassUID") == MediaStorageDirectoryStorage
 
 
 def header_of(dataset: FileDataset, path: Path, relative: PurePath) -> DicomHeader:

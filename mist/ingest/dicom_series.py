@@ -11,10 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from mist.errors import SourceRefused
+from mist.geometry import Geometry
+from mist.ingest.dicom_geometry import stack_geometry
 from mist.ingest.dicom_header import DicomHeader, require_one_format
 from mist.ingest.dicom_stack import Plane, Stack, stack_planes
 from mist.ingest.refusal import refusing
 from mist.ingest.scan_id import scan_id_of_uid, with_suffix
+from mist.ingest.seen_stack import SeenStack
 from mist.ingest.source import Refusal, ScanTask, SourceKind, named, read_files
 
 STACKED_MODALITIES = frozenset({"CT", "MR", "PT"})
@@ -92,11 +95,29 @@ def _single(header: DicomHeader) -> ScanTask:
 
 def _stacked(slices: Slices, *, is_alone: bool) -> ScanTask:
     """The scan of a stack, called by its series, and by its direction where the series has several stacks."""
-    stack, _ = stack_headers(slices)
+    stack, spacing_mm = stack_headers(slices)
     scan_id = scan_id_of_uid(slices[0].series_uid, slices[0].relative)
     if not is_alone:
         scan_id = with_suffix(scan_id, " ".join(f"{cosine:.2f}" for cosine in stack.orientation))
-    return ScanTask(scan_id, SourceKind.DICOM, tuple(slices[place].path for place in stack.order))
+    ordered = [slices[place] for place in stack.order]
+    seen = _seen_stack(ordered, stack_geometry(stack, spacing_mm))
+    return ScanTask(scan_id, SourceKind.DICOM, tuple(header.path for header in ordered), seen=seen)
+
+
+def _seen_stack(slices: Slices, geometry: Geometry) -> SeenStack | None:
+    """What was seen of slices in order; None where one of them is not plain."""
+    seen, form = [header.seen for header in slices if header.seen is not None], slices[0].slice_format
+    if len(seen) < len(slices):
+        return None
+    return SeenStack(
+        slices=tuple(seen),
+        geometry=geometry,
+        rows=form.rows,
+        columns=form.columns,
+        bits_allocated=form.bits_allocated,
+        bits_stored=form.bits_stored,
+        is_signed=form.pixel_representation == 1,
+    )
 
 
 def _split(slices: Slices) -> list[Slices]:

@@ -47,9 +47,9 @@ class Plane:
     """Image Orientation (Patient): the direction in which a row runs, then that of a column; (6,)."""
 
     def __post_init__(self) -> None:
-        row, column = np.asarray(self.orientation, dtype=np.float64).reshape(2, 3)
-        errors = (row @ row - 1, column @ column - 1, row @ column)
-        if np.abs(errors).max() > DIRECTION_TOLERANCE:
+        row, column = self.orientation[:3], self.orientation[3:]
+        errors = (_dot(row, row) - 1, _dot(column, column) - 1, _dot(row, column))
+        if max(map(abs, errors)) > DIRECTION_TOLERANCE:
             found = list(self.orientation)
             raise SourceRefused(
                 f"{self.name}: Image Orientation (Patient) is no pair of directions at right angles: {found}; "
@@ -65,7 +65,13 @@ class Plane:
 
     def is_parallel_to(self, other: Plane) -> bool:
         """Whether rows and columns run the same way as those of `other`."""
-        return np.allclose(self.orientation, other.orientation, rtol=0, atol=DIRECTION_TOLERANCE)
+        pairs = zip(self.orientation, other.orientation, strict=True)
+        return all(abs(ours - theirs) <= DIRECTION_TOLERANCE for ours, theirs in pairs)
+
+
+def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+    """For vectors of three, for which NumPy takes ten times as long."""
+    return sum(ours * theirs for ours, theirs in zip(one, other, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

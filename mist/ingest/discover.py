@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from mist.errors import InvalidRequest, SourceRefused
-from mist.ingest.dicom_header import DicomHeader, read_header
+from mist.ingest.dicom_header import DicomHeader
+from mist.ingest.dicom_seen import read_slice_header
 from mist.ingest.dicom_series import sort_series, without_copies
 from mist.ingest.file_format import is_beside_images, kind_of
 from mist.ingest.refusal import refusing
@@ -66,7 +67,7 @@ def discover(sources: Sequence[str | Path]) -> Discovery:
     return discover_files(files_of(sources))
 
 
-def discover_files(files: Iterable[FoundFile], read: ReadHeader = read_header) -> Discovery:
+def discover_files(files: Iterable[FoundFile], read: ReadHeader = read_slice_header) -> Discovery:
     """The scans in `files`."""
     sorted_out = {file.path: _sort_file(file, read) for file in files}
     headers = [item for item in sorted_out.values() if isinstance(item, DicomHeader)]

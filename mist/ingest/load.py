@@ -19,7 +19,7 @@ from mist.ingest.tiff import read_tiff
 from mist_storage.workspace import MEMORY, Workspace
 
 _READERS: Mapping[SourceKind, Callable[[ScanTask, Workspace, Contents], DecodedSource]] = {
-    SourceKind.DICOM: lambda task, workspace, held: read_dicom(task.paths, workspace, held),
+    SourceKind.DICOM: lambda task, workspace, held: read_dicom(task.paths, workspace, held, task.seen),
     SourceKind.NIFTI: lambda task, workspace, _: read_nifti(task.paths[0], workspace),
     SourceKind.PICTURE: lambda task, _, held: read_picture(task.paths[0], is_mask=task.is_mask, held=held),
     SourceKind.TIFF: lambda task, *_: read_tiff(task.paths[0], is_mask=task.is_mask),

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from mist.codec import Json
 from mist.errors import InvalidRequest
+from mist.ingest.seen_stack import SeenStack
 from mist.scan import Display, canonical_json
 from mist.volume import Volume
 from mist_storage.catalog_row import Label
@@ -78,6 +79,8 @@ class ScanTask:
         The scan on whose grid the labels of a DICOM segmentation are to be put, if they fit; it is in the same job.
     note
         Why a DICOM segmentation is not tied to the scan that it refers to; empty where there is nothing to say.
+    seen
+        Of a stack of plain slices: what spares parsing them again.
 
     Raises
     ------
@@ -94,6 +97,7 @@ class ScanTask:
     labels: Mapping[str, Label] = field(default_factory=dict)
     segments: str | None = None
     note: str = ""
+    seen: SeenStack | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.paths:

@@ -213,6 +213,12 @@ def test_de_identified_pages_are_what_they_were_and_where(path: Path, samples: A
     assert clean == clean_tiff(path.read_bytes())
 
 
-def test_channels_are_refused_where_files_are_de_identified(path: Path) -> None:
-    with pytest.raises(SourceRefused, match="5 channels"):
-        clean_tiff(save(path, PLANES[0], "CYX").read_bytes())
+@pytest.mark.parametrize(
+    ("axes", "said"), [("CYX", {"Name": "CNRY"}), ("ZYX", {"PhysicalSizeX": 1, "PhysicalSizeXUnit": "CNRY"})]
+)
+def test_what_is_refused_of_a_file_that_still_identifies_is_not_quoted(
+    path: Path, axes: str, said: dict[str, Any]
+) -> None:
+    with pytest.raises(SourceRefused, match="says of its pages") as refused:
+        clean_tiff(save(path, PLANES[0], axes, **said).read_bytes())
+    assert "CNRY" not in str(refused.value)

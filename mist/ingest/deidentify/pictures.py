@@ -16,6 +16,7 @@ import numpy as np
 from tifffile import PHOTOMETRIC, TiffFile, TiffPage, TiffWriter
 
 from mist.errors import SourceRefused
+from mist.ingest.arrays import require_samples
 from mist.ingest.deidentify.marked_codestream import without_texts
 from mist.ingest.tiff_pages import description_of, pages_of
 
@@ -107,10 +108,21 @@ def clean_tiff(data: bytes) -> bytes:
         pages = [page for page in tiff.pages if isinstance(page, TiffPage)]
         if len(pages) < len(tiff.pages):
             raise SourceRefused("its pages are not all images; save each one as a file")
-        description = description_of(pages_of(tiff, pages[0], len(pages)), pages[0])
+        description = _description(tiff, pages)
         for page in pages:
             _write(writer, page, None if page is not pages[0] else description)
     return stream.getvalue()
+
+
+def _description(tiff: TiffFile, pages: list[TiffPage]) -> str | None:
+    """What the clean file says of its pages."""
+    try:
+        return description_of(pages_of(tiff, pages[0], len(pages)), pages[0])
+    except SourceRefused:
+        raise SourceRefused(
+            "what it says of its pages, or of their size, is not taken; why is not told here, since it may name a "
+            "patient: `mist ingest --dry-run` without --deidentify says it"
+        ) from None
 
 
 def _write(writer: TiffWriter, page: TiffPage, description: str | None) -> None:
@@ -131,9 +143,8 @@ def _write(writer: TiffWriter, page: TiffPage, description: str | None) -> None:
 
 def clean_array(data: bytes) -> bytes:
     """The `.npy` file in `data`, written anew."""
+    require_samples(io.BytesIO(data))  # the names of records, which are texts, are none
     array = np.load(io.BytesIO(data), allow_pickle=False)
-    if array.dtype.names is not None:
-        raise SourceRefused("an array of records, whose names are text; save the samples alone")
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()

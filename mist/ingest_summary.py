@@ -32,7 +32,7 @@ def summary(report: IngestReport) -> None:
         say_table("Refused", shown, folded="reason")
     if len(refused) > SHOWN_REFUSALS:
         say(f"and {len(refused) - SHOWN_REFUSALS} more, which --json lists")
-    for outcome in report.untied[:SHOWN_REFUSALS]:
+    for outcome in report.noted[:SHOWN_REFUSALS]:
         note(f"{outcome.source}: {outcome.reason}")
 
 

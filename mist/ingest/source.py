@@ -77,7 +77,8 @@ class ScanTask:
     segments
         The scan on whose grid the labels of a DICOM segmentation are to be put, if they fit; it is in the same job.
     note
-        Why a DICOM segmentation is not tied to the scan that it refers to; empty where there is nothing to say.
+        Why a DICOM segmentation is not tied to the scan that it refers to, or which part of its series a scan is; empty
+        where there is nothing to say.
 
     Raises
     ------

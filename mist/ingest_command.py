@@ -67,7 +67,7 @@ def ingest(
     from mist import deidentify_command
     from mist.ingest.memory_gate import parse_size
     from mist.ingest.run import ingest as run_ingest
-    from mist.ingest_summary import note_published_version, summary, summary_json
+    from mist.ingest_summary import note_published_version, note_stopped, summary, summary_json
 
     memory_bytes = None if memory is None else parse_size(memory)
     settings = deidentify_command.deidentification_of(deidentify, deidentify_key, accepts_burned_in=accept_burned_in)
@@ -90,6 +90,7 @@ def ingest(
             deidentification=settings,
             private_map=deidentify_map,
             on_progress=lambda step: advance(step.done, step.total, step.outcome.source),
+            on_stopped=note_stopped,
         )
     signed = deidentify_command.reported(done, settings) if settings is not None else None
     if as_json:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from mist.console import note, say, say_table, size
 from mist.errors import MistError
+from mist.ingest.commits import Stopped
 from mist.ingest.report import IngestReport, ScanOutcome, ScanStatus
 from mist_storage.catalog import published_version
 from mist_storage.delta_log import log_versions
@@ -31,7 +32,7 @@ def summary(report: IngestReport) -> None:
         say_table("Refused", shown, folded="reason")
     if len(refused) > SHOWN_REFUSALS:
         say(f"and {len(refused) - SHOWN_REFUSALS} more, which --json lists")
-    for outcome in report.untied[:SHOWN_REFUSALS]:
+    for outcome in report.noted[:SHOWN_REFUSALS]:
         note(f"{outcome.source}: {outcome.reason}")
 
 
@@ -41,6 +42,15 @@ def _found_at(outcome: ScanOutcome) -> str:
         return outcome.source
     first, more = outcome.files[0], len(outcome.files) - 1
     return f"{first} and {more} more" if more else first
+
+
+def note_stopped(stopped: Stopped) -> None:
+    """Say what an ingest that did not come to its end has done, and that it can go on; nothing where it has nothing."""
+    if stopped.rows:
+        are = "scan is" if stopped.rows == 1 else "scans are"
+        note(f"{stopped.rows} {are} stored and committed; run the same command again, and it goes on from there")
+    if stopped.fault:
+        note(f"what else was done could not be committed, and will be done again: {stopped.fault}")
 
 
 def note_published_version(dataset_url: str) -> None:

@@ -13,7 +13,7 @@ import logging
 import secrets
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -62,7 +62,7 @@ class Run:
 
 def do_jobs_on(
     scheduler: str, jobs: Sequence[Job], limits: Limits = USUAL, memory_bytes: int | None = None
-) -> Iterator[list[Result]]:
+) -> Generator[list[Result], None, None]:
     """The results of `jobs`, as the workers of the Dask scheduler at `scheduler` have done them.
 
     Parameters

@@ -1,20 +1,23 @@
 """DICOM files sorted into scans.
 
 The rule: single-frame CT, MR and PT slices of one Series Instance UID that say where they lie become a volume for each
-direction in which they were cut; every other image is a scan of its own. Within a volume everything must agree, and one
-that does not is refused whole: leaving out a slice would change what the scan says.
+direction in which they were cut and each matrix size; every other image is a scan of its own. Within a volume all must
+agree, and one that does not is refused whole: leaving out a slice would change what the scan says. So is a series whose
+images of several sizes lie like the slices of one volume.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import combinations
 
 from mist.errors import SourceRefused
 from mist.geometry import Geometry
 from mist.ingest.dicom_geometry import stack_geometry
 from mist.ingest.dicom_header import DicomHeader, require_one_format
-from mist.ingest.dicom_stack import Plane, Stack, stack_planes
+from mist.ingest.dicom_stack import Plane, Stack, is_even, stack_planes
 from mist.ingest.refusal import refusing
 from mist.ingest.scan_id import scan_id_of_uid, with_suffix
 from mist.ingest.seen_stack import SeenStack
@@ -75,16 +78,25 @@ def _sort_slices(slices: Slices) -> list[ScanTask | Refusal]:
     except SourceRefused as error:
         return [_refusal(slices, error)]
     is_alone = sum(len(stack) > 1 for stack in stacks) == 1
-    return [_scan(stack, is_alone=is_alone) for stack in stacks]
+    sizes = len({_matrix(stack[0]) for stack in stacks})
+    return [_scan(stack, is_alone=is_alone, sizes=sizes) for stack in stacks]
 
 
-def _scan(slices: Slices, *, is_alone: bool) -> ScanTask | Refusal:
-    """The scan that parallel `slices` make, or why they make none."""
+def _scan(slices: Slices, *, is_alone: bool, sizes: int) -> ScanTask | Refusal:
+    """The scan that parallel `slices` make, of a series of so many matrix `sizes`, or why they make none."""
     try:
         with refusing(_name(slices)):
-            return _single(slices[0]) if len(slices) == 1 else _stacked(slices, is_alone=is_alone)
+            if len(slices) == 1:
+                scan = _single(slices[0])
+            else:
+                scan = _stacked(slices, is_alone=is_alone, of=_size(slices[0]) if sizes > 1 else "")
     except SourceRefused as error:
         return _refusal(slices, error)
+    if sizes == 1:
+        return scan
+    return replace(
+        scan, note=f"its series has images of {sizes} sizes; this scan is of those of {_size(slices[0])} pixels"
+    )
 
 
 def _single(header: DicomHeader) -> ScanTask:
@@ -93,12 +105,13 @@ def _single(header: DicomHeader) -> ScanTask:
     return ScanTask(scan_id, SourceKind.DICOM, (header.path,), is_mask=header.modality == "SEG")
 
 
-def _stacked(slices: Slices, *, is_alone: bool) -> ScanTask:
-    """The scan of a stack, called by its series, and by its direction where the series has several stacks."""
+def _stacked(slices: Slices, *, is_alone: bool, of: str) -> ScanTask:
+    """The scan of a stack, called by its series, and by direction and size (`of`) where the series has several."""
     stack, spacing_mm = stack_headers(slices)
     scan_id = scan_id_of_uid(slices[0].series_uid, slices[0].relative)
     if not is_alone:
-        scan_id = with_suffix(scan_id, " ".join(f"{cosine:.2f}" for cosine in stack.orientation))
+        direction = [f"{cosine:.2f}" for cosine in stack.orientation]
+        scan_id = with_suffix(scan_id, " ".join([*direction, of] if of else direction))
     ordered = [slices[place] for place in stack.order]
     seen = _seen_stack(ordered, stack_geometry(stack, spacing_mm))
     return ScanTask(scan_id, SourceKind.DICOM, tuple(header.path for header in ordered), seen=seen)
@@ -125,7 +138,28 @@ def _split(slices: Slices) -> list[Slices]:
     _require_distinct(slices)
     for header in slices:
         _require_sound(header)
-    placed = [header for header in slices if header.plane and header.slice_format.pixel_spacing]
+    by_matrix: dict[tuple[int, int], Slices] = defaultdict(list)
+    for header in slices:
+        by_matrix[_matrix(header)].append(header)
+    stacks = [stack for alike in by_matrix.values() for stack in _split_alike(alike)]
+    if len(by_matrix) > 1:
+        _require_apart([stack for stack in stacks if _is_placed(stack[0])])
+    return stacks
+
+
+def _require_apart(stacks: Sequence[Slices]) -> None:
+    """Refuse stacks of several sizes that lie like the slices of one volume: nobody can say which are wrong."""
+    pairs = [[*one, *other] for one, other in combinations(stacks, 2)]
+    for slices in [*pairs, *_by_direction([header for stack in stacks for header in stack])]:
+        planes = _planes(slices)
+        is_stack = all(plane.is_parallel_to(planes[0]) for plane in planes) and is_even(planes)
+        if is_stack and len(set(map(_matrix, slices))) > 1:
+            require_one_format(slices)
+
+
+def _split_alike(slices: Slices) -> list[Slices]:
+    """Slices of one size in groups that should each make one scan."""
+    placed = [header for header in slices if _is_placed(header)]
     if not placed:
         return [[header] for header in slices]
     if len(placed) < len(slices):
@@ -164,6 +198,18 @@ def _require_distinct(slices: Slices) -> None:
 def _require_sound(header: DicomHeader) -> None:
     if header.fault:
         raise SourceRefused(f"{header.path.name}: {header.fault}")
+
+
+def _is_placed(header: DicomHeader) -> bool:
+    return header.plane is not None and header.slice_format.pixel_spacing is not None
+
+
+def _matrix(header: DicomHeader) -> tuple[int, int]:
+    return header.slice_format.rows, header.slice_format.columns
+
+
+def _size(header: DicomHeader) -> str:
+    return "{} x {}".format(*_matrix(header))
 
 
 def _planes(headers: Iterable[DicomHeader]) -> list[Plane]:

@@ -109,6 +109,14 @@ def stack_planes(planes: Sequence[Plane]) -> Stack:
     return Stack(order, ordered[0].position_mm, ordered[0].orientation, step)
 
 
+def is_even(planes: Sequence[Plane]) -> bool:
+    """Whether parallel `planes` lie at equal distances along their normal, wherever their corners are."""
+    heights = np.sort(np.array([plane.position_mm for plane in planes]) @ planes[0].normal)
+    even = np.linspace(heights[0], heights[-1], len(heights))
+    is_apart = bool(np.diff(heights).min(initial=np.inf) > POSITION_TOLERANCE_MM)
+    return is_apart and bool(np.abs(heights - even).max() <= POSITION_TOLERANCE_MM)
+
+
 def _step_mm(planes: Sequence[Plane]) -> Vector:
     ends = np.array([planes[0].position_mm, planes[-1].position_mm])
     x, y, z = (ends[1] - ends[0]) / (len(planes) - 1)

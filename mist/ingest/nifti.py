@@ -29,6 +29,9 @@ from mist_storage.workspace import MEMORY, Workspace
 _MILLIMETRES = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
 """Length of the units that a header may name; where it names none, all tools take millimetres."""
 
+_LAST_CODE = 5
+"""The greatest code of an sform or a qform: a template (nifti1.h, NIFTI_XFORM_TEMPLATE_OTHER)."""
+
 _GZIP_MARK = b"\x1f\x8b"
 
 _AXES = ("x", "yx", "zyx", "tzyx")
@@ -54,7 +57,8 @@ def read_nifti(path: Path, workspace: Workspace = MEMORY) -> DecodedSource:
     with path.open("rb") as file:
         is_zipped = file.read(2) == _GZIP_MARK
     with gzip.open(path) if is_zipped else path.open("rb") as stream:
-        sizes = header_of(stream)["pixdim"][1:4]  # as in the file: reading an image puts them right
+        said = header_of(stream)  # as in the file: reading an image puts right what it takes to be wrong
+        _require_clear_place(said)
         stream.seek(0)
         image = _image(stream)
         proxy = image.dataobj
@@ -63,7 +67,7 @@ def read_nifti(path: Path, workspace: Workspace = MEMORY) -> DecodedSource:
         most = path.stat().st_size * (_MOST_INFLATION if is_zipped else 1)
         voxels, axes = _oriented(_stored(proxy, stream, most, workspace))
     rescale = Rescale(float(proxy.slope), float(proxy.inter))
-    return DecodedSource(Volume(voxels, axes, _geometry(image, sizes), rescale), _display(image))
+    return DecodedSource(Volume(voxels, axes, _geometry(image, said["pixdim"][1:4]), rescale), _display(image))
 
 
 def header_of(stream: gzip.GzipFile | io.BufferedReader) -> nib.Nifti1Header:
@@ -119,6 +123,23 @@ def _oriented(stored: npt.NDArray[Any]) -> tuple[Voxels, str]:
     if names:
         turned = np.stack([turned[name] for name in names], axis=-1)
     return to_voxels(turned), _AXES[stored.ndim - 1] + colour
+
+
+def _require_clear_place(header: nib.Nifti1Header) -> None:
+    """Refuse a header that nibabel would put right in silence, other programs in another way or not at all.
+
+    What does not touch the place that is taken is no matter: pixdim beside an sform, a qform's code beside it.
+    """
+    sform, qform = int(header["sform_code"]), int(header["qform_code"])
+    for name, code in (("sform_code", sform), ("qform_code", qform if sform <= 0 else 0)):
+        if code > _LAST_CODE:
+            raise SourceRefused(f"its {name} is {code}, and 0 to {_LAST_CODE} are possible; correct the header")
+    qfac, *sizes = (float(value) for value in header["pixdim"][:4])
+    if sform <= 0 and min(sizes) < 0:
+        said = ", ".join(f"{size:g}" for size in sizes)
+        raise SourceRefused(f"its pixdim is {said}, and a size is never negative; correct the header")
+    if sform <= 0 < qform and qfac not in (-1, 0, 1):
+        raise SourceRefused(f"its pixdim[0] is {qfac:g}, and for a qform it must be 1 or -1; correct the header")
 
 
 def _geometry(image: Image, sizes: npt.NDArray[np.floating[Any]]) -> Geometry:

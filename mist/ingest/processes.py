@@ -7,7 +7,7 @@ process, which nothing protects.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import islice
@@ -31,7 +31,7 @@ USUAL = Limits()
 
 def do_jobs(
     jobs: Sequence[Job], workers: int | None, limits: Limits = USUAL, memory_bytes: int | None = None
-) -> Iterator[list[Result]]:
+) -> Generator[list[Result], None, None]:
     """The results of `jobs`, as they are done.
 
     Parameters

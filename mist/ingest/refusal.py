@@ -6,6 +6,7 @@ names the file and gives the cause in one line. Knows no format.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +17,34 @@ MAX_CAUSE_CHARACTERS = 300
 """A parser's message is cut here: some quote the whole of what they could not read."""
 
 
+_PARSERS = frozenset({"nibabel", "openjpeg", "pydicom", "pylibjpeg", "rle", "tifffile"})
+"""Packages that read files, by the first part of their loggers' names."""
+
+
+@contextmanager
+def silent_parsers() -> Iterator[None]:
+    """Let no warning and no line of a log out of what reads files: they name no file, and may quote what is in it."""
+    loggers = [
+        logger
+        for name, logger in [*logging.root.manager.loggerDict.items()]
+        if name.partition(".")[0] in _PARSERS and isinstance(logger, logging.Logger) and not logger.disabled
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.disabled = True
+        try:
+            yield
+        finally:
+            for logger in loggers:
+                logger.disabled = False
+
+
 @contextmanager
 def refusing(name: str) -> Iterator[None]:
-    """Turn every exception raised inside into a refusal of the source called `name`, and let no warning out.
+    """Turn every exception raised inside into a refusal of the source called `name`, and let no warning and no log out.
 
-    Parsers warn of headers that break their standard in ways that do not touch the voxels (a padded value, a wrong VR):
+    Parsers tell of headers that break their standard in ways that do not touch the voxels (a padded value, a wrong VR):
     real archives are full of these. What does touch the voxels raises, or is checked by our own code.
 
     Raises
@@ -28,8 +52,7 @@ def refusing(name: str) -> Iterator[None]:
     SourceRefused
         Anything was raised inside.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with silent_parsers():
         try:
             yield
         except (KeyboardInterrupt, SystemExit, GeneratorExit):

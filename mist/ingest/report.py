@@ -35,7 +35,7 @@ class ScanOutcome:
     status: ScanStatus
     """What became of it."""
     reason: str = ""
-    """Why it was refused, or why a segmentation that was not refused is not tied to its scan."""
+    """Why it was refused; else why a segmentation is not tied to its scan, or what part of its series a scan is."""
     source_bytes: int = 0
     """Size of its files; 0 where they were not read."""
     stored_bytes: int = 0
@@ -73,8 +73,8 @@ class IngestReport:
         return tuple(outcome for outcome in self.outcomes if outcome.status is ScanStatus.REFUSED)
 
     @property
-    def untied(self) -> tuple[ScanOutcome, ...]:
-        """The segmentations that are scans of their own, though they refer to a scan of the run."""
+    def noted(self) -> tuple[ScanOutcome, ...]:
+        """What was not refused, and of which there is something to say: see `ScanOutcome.reason`."""
         return tuple(o for o in self.outcomes if o.reason and o.status is not ScanStatus.REFUSED)
 
     @property

@@ -6,14 +6,15 @@ the dataset has already is not decoded again, and nothing is committed where not
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace as replaced
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from mist.errors import InvalidRequest
+from mist.ingest.commits import COMMIT_ROWS, AddRows, OnStopped, committing
 from mist.ingest.deidentify.counts import Findings
 from mist.ingest.deidentify.discovery import discover_privately
 from mist.ingest.deidentify.file import Deidentification
@@ -29,18 +30,11 @@ from mist.ingest.report import IngestReport, OnProgress, Progress, ScanOutcome, 
 from mist.ingest.segmentations import settled
 from mist.ingest.source import Refusal, ScanTask, named
 from mist_storage.address import WRITABLE_SCHEMES, Address
-from mist_storage.catalog import commit_rows as commit
-from mist_storage.catalog_row import CatalogRow
+from mist_storage.catalog import commit_rows as commit_to_catalog
 from mist_storage.dataset import split_version
 
 Names = Callable[[Sequence[Path]], tuple[str, ...]]
 """What files are called in a report."""
-
-COMMIT_ROWS = 256
-"""Rows in one commit: an interrupted ingest loses at most so many scans, and ten thousand scans make forty versions."""
-
-COMMIT_SECONDS = 60.0
-"""Rows wait no longer for a commit than this, and for the next scan to be done: an hour of large scans is not lost."""
 
 
 def ingest(  # noqa: PLR0913 - each is an option of the command
@@ -57,6 +51,7 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     deidentification: Deidentification | None = None,
     private_map: Path | None = None,
     on_progress: OnProgress | None = None,
+    on_stopped: OnStopped | None = None,
 ) -> IngestReport:
     """Store the scans in `sources` in the dataset at `dataset_url`.
 
@@ -81,22 +76,24 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     replace
         Whether a scan takes the place of one with the same id and other content, which is refused otherwise.
     commit_rows
-        Rows of one commit; there are fewer after `COMMIT_SECONDS`.
+        Rows of one commit; there are fewer after `mist.ingest.commits.COMMIT_SECONDS`.
     deidentification
         What is done to each file before anything else reads it; None where files are stored as they are.
     private_map
         Where to write which file was given which name, if somebody is to know.
     on_progress
         Told of each source when it is done.
+    on_stopped
+        Told what is committed where an error or a signal ends the work: what was done until then, in one last commit.
 
     Raises
     ------
     InvalidRequest
         A source or the labels cannot be used, or the dataset cannot be written to.
     StoreError
-        The store failed. Rows committed before stay; nothing else is visible.
+        The store failed. What was done before stays, if it could be committed; nothing else is visible.
     ClusterUnavailable
-        The Dask cluster cannot be reached, or cannot do this. Rows committed before stay.
+        The Dask cluster cannot be reached, or cannot do this. What was done before stays.
     """
     _require_usable(dataset_url, workers, scheduler)
     _require_private(deidentification, scheduler)
@@ -113,8 +110,9 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
         findings: list[Findings] = []
         current = ([relabelled(_noted(result, findings), rows) for result in bundle] for bundle in results)
         names = _as_paths if deidentification is None else _as_names
-        stored = _committed(current, None if dry_run else dataset_url, commit_rows, names)
-        return _reported(discovery, stored, findings, on_progress, names)
+        commit = None if dry_run else partial(commit_to_catalog, dataset_url)
+        with committing(commit, commit_rows, on_stopped) as add, closing(results):
+            return _reported(discovery, _outcomes(current, add, names), findings, on_progress, names)
 
 
 @contextmanager
@@ -188,7 +186,7 @@ def bundles(tasks: Iterable[ScanTask]) -> list[tuple[ScanTask, ...]]:
     ]
 
 
-def _on_cluster(scheduler: str, jobs: Sequence[Job], memory_bytes: int | None) -> Iterator[list[Result]]:
+def _on_cluster(scheduler: str, jobs: Sequence[Job], memory_bytes: int | None) -> Generator[list[Result], None, None]:
     from mist.ingest.dask_cluster import do_jobs_on  # noqa: PLC0415 - most ingests do without Dask
 
     return do_jobs_on(scheduler, jobs, memory_bytes=memory_bytes)
@@ -222,21 +220,11 @@ def _file_on_the_way_to(folder: Path) -> Path | None:
     return None if there is None or there.is_dir() else there
 
 
-def _committed(
-    results: Iterable[Sequence[Result]], dataset_url: str | None, commit_rows: int, names: Names
-) -> Iterator[ScanOutcome]:
-    """The outcomes of `results`, whose rows are committed by and by; nowhere without a dataset."""
-    pending: list[CatalogRow] = []
-    since = time.monotonic()
+def _outcomes(results: Iterable[Sequence[Result]], add: AddRows, names: Names) -> Iterator[ScanOutcome]:
+    """The outcomes of `results`, whose rows are committed in time."""
     for bundle in results:
-        pending += [result.row for result in bundle if result.row is not None]
-        is_due = len(pending) >= commit_rows or time.monotonic() - since >= COMMIT_SECONDS
-        if dataset_url is not None and pending and is_due:
-            commit(dataset_url, pending)
-            pending, since = [], time.monotonic()
+        add([result.row for result in bundle if result.row is not None])
         yield from (replaced(result.outcome, files=names(result.task.paths)) for result in bundle)
-    if dataset_url is not None and pending:
-        commit(dataset_url, pending)
 
 
 def _outcome(refusal: Refusal, names: Names) -> ScanOutcome:

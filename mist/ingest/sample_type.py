@@ -31,9 +31,10 @@ def to_voxels(array: npt.NDArray[Any]) -> Voxels:
     name = array.dtype.name
     target = name if name in DTYPES else _WIDER.get(name) or _NARROWER.get(name)
     if target is None:
-        raise SourceRefused(f"samples of type {array.dtype} cannot be stored; use one of {', '.join(DTYPES)}")
+        raise SourceRefused(f"samples of type {array.dtype} cannot be stored; save them as one of {', '.join(DTYPES)}")
     if name in _NARROWER and not _fits(array, target):
-        raise SourceRefused(f"{name} samples from {array.min()} to {array.max()} do not fit in {target}")
+        found = f"{name} samples from {array.min()} to {array.max()}"
+        raise SourceRefused(f"{found} do not fit in {target}; shift or scale them")
     return np.ascontiguousarray(array, dtype=target)
 
 

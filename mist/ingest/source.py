@@ -28,7 +28,7 @@ are, there is nothing of the scan but its voxels: encoding takes more."""
 Contents = Mapping[Path, bytes]
 """What files hold, of those that are held in memory: the bytes that were hashed are then those that are decoded."""
 
-INGEST_VERSION = 7
+INGEST_VERSION = 8
 """Raised when the same files come to give another scan, so that they are not taken for unchanged."""
 
 
@@ -78,7 +78,8 @@ class ScanTask:
     segments
         The scan on whose grid the labels of a DICOM segmentation are to be put, if they fit; it is in the same job.
     note
-        Why a DICOM segmentation is not tied to the scan that it refers to; empty where there is nothing to say.
+        Why a DICOM segmentation is not tied to the scan that it refers to, or which part of its series a scan is; empty
+        where there is nothing to say.
     seen
         Of a stack of plain slices: what spares parsing them again.
 

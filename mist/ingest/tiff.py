@@ -1,7 +1,7 @@
-"""TIFF files into flat images, or into frames where a file has several pages.
+"""TIFF files into flat images, or into frames or slices where a file has several pages.
 
-The rule: samples are those in the file, of any depth; pages become frames only where all of them agree. Knows nothing
-of the spacing that TIFF tags claim: they nearly always hold the printer's 72 dots an inch.
+The rule: samples are those in the file, of any depth; pages become one scan only where all of them agree. What they are
+together, and where, is for `mist.ingest.tiff_pages` to say.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from PIL import Image
 from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
 from mist.errors import SourceRefused
-from mist.geometry import geometry_of_indices
 from mist.ingest.sample_type import to_voxels
 from mist.ingest.source import DecodedSource
+from mist.ingest.tiff_pages import pages_of
 from mist.scan import Display
 from mist.volume import Volume, Voxels
 
@@ -26,25 +26,25 @@ _AXES = {"YX": "yx", "YXS": "yxc", "SYX": "yxc"}
 
 
 def read_tiff(path: Path, *, is_mask: bool) -> DecodedSource:
-    """The image, or the frames, in the file at `path`. A mask in palette colours keeps its indices.
+    """The image, the frames or the slices in the file at `path`. A mask in palette colours keeps its indices.
 
     Raises
     ------
     SourceRefused
-        Pages differ, the colour space is neither grey nor RGB, or a page is so large that it may be meant to exhaust
-        memory (by Pillow's `MAX_IMAGE_PIXELS`).
+        Pages differ, are no slices or frames, the colour space is neither grey nor RGB, or a page is so large that it
+        may be meant to exhaust memory (by Pillow's `MAX_IMAGE_PIXELS`).
     """
-    with TiffFile(path) as tiff:
+    with TiffFile(path, _multifile=False) as tiff:  # or it opens what OME-XML names
         pages = [page for page in tiff.pages if isinstance(page, TiffPage)]
         _require_agreement(pages, len(tiff.pages))
         first = pages[0]
         _require_plain(first, is_mask=is_mask)
-        frames = [_samples(page) for page in pages]
-    axes, voxels = _AXES[first.axes], frames[0]
-    if len(frames) > 1:
-        axes, voxels = "t" + axes, np.stack(frames)
+        together = pages_of(tiff, first, len(pages))
+        sheets = [_samples(page) for page in pages]
+    voxels = np.stack(sheets) if len(sheets) > 1 else sheets[0]
+    voxels = voxels.reshape(*together.shape, *sheets[0].shape)
     display = Display(inverted=first.photometric == PHOTOMETRIC.MINISWHITE)
-    return DecodedSource(Volume(to_voxels(voxels), axes, geometry_of_indices()), display)
+    return DecodedSource(Volume(to_voxels(voxels), together.axes + _AXES[first.axes], together.geometry), display)
 
 
 def _require_agreement(pages: list[TiffPage], count: int) -> None:

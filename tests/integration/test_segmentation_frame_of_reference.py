@@ -34,7 +34,7 @@ def test_a_segmentation_in_another_frame_of_reference_is_not_tied(tmp_path: Path
 
     report = ingested(tmp_path / "in", series, ELSEWHERE, str(tmp_path / "dataset"))
 
-    (untied,) = report.untied
+    (untied,) = report.noted
     assert f"its Frame of Reference UID is {ELSEWHERE}, and that of the scan is" in untied.reason
     assert open_dataset(str(tmp_path / "dataset")).catalog.row(series).mask is None
 
@@ -44,7 +44,7 @@ def test_a_segmentation_in_the_same_or_an_unknown_one_is_tied(tmp_path: Path, *,
     series = write_short_series(tmp_path / "in" / "ct")
     uid = frame_of_reference(tmp_path / "in" / "ct") if says_so else None
 
-    assert ingested(tmp_path / "in", series, uid, str(tmp_path / "dataset")).untied == ()
+    assert ingested(tmp_path / "in", series, uid, str(tmp_path / "dataset")).noted == ()
 
 
 def test_slices_that_disagree_on_their_frame_of_reference_say_nothing_of_it(tmp_path: Path) -> None:
@@ -54,4 +54,4 @@ def test_slices_that_disagree_on_their_frame_of_reference_say_nothing_of_it(tmp_
         dataset.FrameOfReferenceUID = generate_uid()
         dataset.save_as(path)
 
-    assert ingested(tmp_path / "in", series, ELSEWHERE, str(tmp_path / "dataset")).untied == ()
+    assert ingested(tmp_path / "in", series, ELSEWHERE, str(tmp_path / "dataset")).noted == ()

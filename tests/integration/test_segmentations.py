@@ -266,7 +266,7 @@ def test_frames_of_an_enhanced_image_are_slices_too(folder: Path, url: str) -> N
     scan_id = save(image, folder, "image")
     save(segmentation([*TWO[:1], Frame(RIGHT, 1)], str(image.SeriesInstanceUID)), folder)
     report = ingest([folder], url, workers=1)
-    assert "lies on no slice" in report.untied[0].reason  # frame 1 is above the highest slice
+    assert "lies on no slice" in report.noted[0].reason  # frame 1 is above the highest slice
     save(segmentation([Frame(RIGHT, 1)], str(image.SeriesInstanceUID)), folder)
     assert set(statuses(folder, url, replace=True).values()) == {"relabelled", "stored"}
     np.testing.assert_array_equal(labels_of(url, scan_id), expected([Frame(RIGHT, 1)])[:4])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
 from mist.geometry import Space
 from mist.ingest.discover import discover
@@ -149,11 +150,67 @@ def test_a_series_with_an_odd_slice_is_refused_whole(
     assert re.search(reason, found.refusals[0].reason)
 
 
-def test_a_series_of_mixed_sizes_is_refused(tmp_path: Path) -> None:
-    save_stack(tmp_path, [0, 1, 2])
-    save(placed(np.zeros((5, 6), "<i2"), 7, 3), tmp_path / "odd.dcm")
+def odd(number: int, height_mm: float, **attributes: object) -> Dataset:
+    """A slice of the same series and another size."""
+    return placed(np.zeros((5, 6), "<i2"), number, height_mm, **attributes)
 
-    assert "slices differ in rows: 4 in 97.dcm, 5 in odd.dcm" in only_refusal(tmp_path).reason
+
+@pytest.mark.parametrize("place_mm", [-1, 1, 3])
+def test_a_slice_of_another_size_in_its_place_in_the_stack_refuses_the_series(tmp_path: Path, place_mm: int) -> None:
+    save_stack(tmp_path, [height for height in (0, 1, 2) if height != place_mm])
+    save(odd(7, place_mm), tmp_path / "odd.dcm")
+
+    assert re.search(r"slices differ in rows: .* 5 in odd.dcm; give each kind", only_refusal(tmp_path).reason)
+
+
+def test_the_corner_of_a_slice_of_another_size_may_lie_elsewhere(tmp_path: Path) -> None:
+    save_stack(tmp_path, [0, 2])
+    save(odd(7, 1, ImagePositionPatient=[*(ORIGIN + NORMAL + 0.25 * np.array(OBLIQUE[:3]))]), tmp_path / "odd.dcm")
+
+    assert "slices differ in rows" in only_refusal(tmp_path).reason
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]},
+        {"ImagePositionPatient": [*(ORIGIN + 77 * NORMAL)]},
+        {"ImagePositionPatient": None, "ImageOrientationPatient": None},
+    ],
+    ids=["other direction", "far away", "no place"],
+)
+def test_an_image_of_another_size_beside_the_stack_is_a_scan_of_its_own(
+    tmp_path: Path, attributes: dict[str, Any]
+) -> None:
+    voxels = save_stack(tmp_path, [0, 1, 2])
+    save(odd(7, 1, **attributes), tmp_path / "odd.dcm")
+
+    found = discover([tmp_path])
+
+    assert ([task.scan_id for task in found.tasks], found.refusals) == ([SERIES, f"{SERIES}.8"], ())
+    np.testing.assert_array_equal(load_scan(found.tasks[0]).decoded.volume.voxels, voxels)
+    assert load_scan(found.tasks[1]).decoded.volume.voxels.shape == (5, 6)
+    assert [task.note for task in found.tasks] == [
+        f"its series has images of 2 sizes; this scan is of those of {size} pixels" for size in ("4 x 6", "5 x 6")
+    ]
+
+
+def test_stacks_of_two_sizes_in_one_place_are_two_volumes(tmp_path: Path) -> None:
+    save_stack(tmp_path, [0, 1, 2])
+    for number in range(3):
+        save(odd(number + 7, number), tmp_path / f"odd{number}.dcm")
+
+    found = discover([tmp_path])
+
+    assert [len(task.paths) for task in found.tasks] == [3, 3]
+    assert len({task.scan_id for task in found.tasks}) == 2
+    assert all(task.scan_id.startswith(f"{SERIES}-") for task in found.tasks)
+
+
+def test_a_series_of_one_size_has_nothing_to_say(tmp_path: Path) -> None:
+    save_stack(tmp_path, [0, 1, 2])
+
+    assert discover([tmp_path]).tasks[0].note == ""
 
 
 def test_a_copy_of_a_slice_is_skipped(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -32,12 +34,32 @@ def save_array(path: Path) -> Path:
         ("_x/-y.dcm", "_x--y"),
         ("-y.dcm", "_y"),
         ("..png", "_"),
-        ("täst.npy", "t-st"),
+        ("täst.npy", "tast-6db94e19a277"),
+        ("患者一.png", "_-e2efe9ef71c9"),
+        ("患者二.png", "_-db0ad3fe782c"),
+        ("CT 患者１２/brain.nii.gz", "CT--12-brain-28d8be817809"),
     ],
 )
 def test_a_scan_is_called_by_its_path(path: str, scan_id: str) -> None:
     assert scan_id_of_path(PurePosixPath(path)) == scan_id
     assert checked_scan_id(scan_id) == scan_id
+
+
+def test_names_that_differ_in_letters_of_another_script_are_different_scans(tmp_path: Path) -> None:
+    for name in ("患者一", "患者二", "Łukasz", "łukasz", "Øre", "Åre", "Are", "пациент", "пациента"):
+        save_array(tmp_path / f"{name}.npy")
+
+    found = discover([tmp_path])
+
+    assert (len(found.tasks), found.refusals) == (9, ())
+    alone = [discover([path]).tasks[0].scan_id for path in tmp_path.iterdir()]
+    assert sorted(alone) == [task.scan_id for task in found.tasks]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_name_has_one_id_on_systems_that_spell_accents_apart_or_together(form: Literal["NFC", "NFD"]) -> None:
+    name = unicodedata.normalize(form, "Škoda café.png")
+    assert scan_id_of_path(PurePosixPath(name)) == "Skoda-cafe-7d9d7a6eeba0"
 
 
 @pytest.mark.parametrize("uid", ["", "../1.2", "1.2/3", "x", ".", "1." * 40 + "1"])

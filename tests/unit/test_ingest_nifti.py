@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from mist.errors import SourceRefused
 from mist.geometry import Space, nifti_affine
 from mist.ingest.file_format import kind_of
 from mist.ingest.nifti import read_nifti
+from mist.ingest.refusal import refusing
 from mist.ingest.source import SourceKind
 from mist.scan import Display
 from mist.volume import Rescale
@@ -213,3 +216,60 @@ def test_a_damaged_gzip_file_is_refused_as_such(tmp_path: Path) -> None:
 
     with pytest.raises(SourceRefused, match=r"compressed by gzip and damaged .*fetch it again"):
         kind_of(path)
+
+
+def saved_with(path: Path, *, has_sform: bool, has_qform: bool, fields: Mapping[str, float]) -> Path:
+    """A file whose header has these fields as they are, whatever nibabel thinks of them."""
+    image = nib.Nifti1Image(counted(5, 4, 3), AFFINE)
+    image.set_sform(np.diag([1.0, 2.0, 3.0, 1.0]), int(has_sform))
+    image.set_qform(np.diag([1.0, 2.0, 3.0, 1.0]), int(has_qform))
+    raw = bytearray(save(image, path).read_bytes())
+    for field, value in fields.items():
+        kind, offset = OFFSETS[field]
+        struct.pack_into(kind, raw, offset, value)
+    path.write_bytes(raw)
+    return path
+
+
+OFFSETS = {
+    "qfac": ("<f", 76),
+    "pixdim[1]": ("<f", 80),
+    "qform_code": ("<h", 252),
+    "sform_code": ("<h", 254),
+}
+"""How and where fields stand in a header (nifti1.h)."""
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("qfac", 5.0, r"its pixdim\[0\] is 5, and for a qform it must be 1 or -1; correct the header"),
+        ("pixdim[1]", -1.0, "its pixdim is -1, 2, 3, and a size is never negative; correct the header"),
+        ("qform_code", 9, "its qform_code is 9, and 0 to 5 are possible; correct the header"),
+        ("sform_code", 9, "its sform_code is 9, and 0 to 5 are possible; correct the header"),
+    ],
+)
+def test_a_place_that_programs_read_in_different_ways_is_refused(
+    tmp_path: Path, field: str, value: float, message: str
+) -> None:
+    path = saved_with(tmp_path / "a.nii", has_sform=False, has_qform=True, fields={field: value})
+    with pytest.raises(SourceRefused, match=message):
+        read_nifti(path)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"qfac": 5.0}, {"pixdim[1]": -1.0}, {"qform_code": 9}, {"qfac": 0.0, "pixdim[1]": 0.0}]
+)
+def test_what_stands_beside_an_sform_does_not_matter(
+    tmp_path: Path, fields: dict[str, float], capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = saved_with(tmp_path / "a.nii", has_sform=True, has_qform=True, fields=fields)
+    with refusing("a.nii"):
+        geometry = read_nifti(path).volume.geometry
+    assert (geometry.space, geometry.spacing) == (Space.PATIENT, (3.0, 2.0, 1.0))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_qfac_of_0_is_1(tmp_path: Path) -> None:
+    path = saved_with(tmp_path / "a.nii", has_sform=False, has_qform=True, fields={"qfac": 0.0})
+    np.testing.assert_allclose(nifti_affine(read_nifti(path).volume.geometry), np.diag([1.0, 2.0, 3.0, 1.0]))

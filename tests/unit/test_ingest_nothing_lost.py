@@ -120,3 +120,10 @@ def test_long_paths_have_ids_that_tell_them_apart() -> None:
     assert one != other
     assert len(one) == len(other) == MAX_CHARACTERS
     assert scan_id_of_path(PurePath("d" * MAX_CHARACTERS)) == "d" * MAX_CHARACTERS
+
+
+def test_long_paths_of_other_scripts_have_ids_that_tell_them_apart() -> None:
+    one, other = (scan_id_of_path(PurePath("d" * 200, "図" * 60, f"{name}.npy")) for name in "一二")
+
+    assert one != other
+    assert len(one) == len(other) == MAX_CHARACTERS

@@ -7,15 +7,11 @@ stored.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mist.errors import SourceRefused
-
-_PARSERS = ("pydicom", "nibabel.global", "tifffile")
-"""Names of loggers that speak of files."""
+from mist.ingest.refusal import silent_parsers
 
 
 @contextmanager
@@ -28,12 +24,7 @@ def discreet(name: str = "") -> Iterator[None]:
         Anything was raised inside; of one of ours, whose words are our own, the type stays.
     """
     prefix = f"{name}: " if name else ""
-    silenced = [logging.getLogger(parser) for parser in _PARSERS]
-    before = [logger.disabled for logger in silenced]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in silenced:
-            logger.disabled = True
+    with silent_parsers():
         try:
             yield
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -44,6 +35,3 @@ def discreet(name: str = "") -> Iterator[None]:
             raise SourceRefused(
                 f"{prefix}it cannot be de-identified, since it cannot be read ({type(error).__name__}); export it anew"
             ) from None
-        finally:
-            for logger, was_disabled in zip(silenced, before, strict=True):
-                logger.disabled = was_disabled

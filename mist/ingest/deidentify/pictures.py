@@ -1,8 +1,8 @@
 """PNG, JPEG, TIFF and NumPy files without what is no sample.
 
 The rule: samples stay bit for bit. Of PNG and JPEG the encoded samples stay as they are, and whatever else the file
-says goes: text, EXIF, places, colour profiles, thumbnails. TIFF, whose every tag may be a text, is written anew, and so
-is a NumPy array.
+says goes: text, EXIF, places, colour profiles, thumbnails. TIFF, whose every tag may be a text, is written anew with a
+description of our own, and so is a NumPy array.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import numpy as np
 from tifffile import PHOTOMETRIC, TiffFile, TiffPage, TiffWriter
 
 from mist.errors import SourceRefused
+from mist.ingest.arrays import require_samples
 from mist.ingest.deidentify.marked_codestream import without_texts
+from mist.ingest.tiff_pages import description_of, pages_of
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -102,15 +104,28 @@ def _without_rest(compressed: bytes, size: int) -> bytes:
 def clean_tiff(data: bytes) -> bytes:
     """The TIFF file in `data`, written anew: uncompressed, with nothing but its samples and what they are."""
     stream = io.BytesIO()
-    with TiffFile(io.BytesIO(data)) as tiff, TiffWriter(stream) as writer:
-        for page in tiff.pages:
-            if not isinstance(page, TiffPage):
-                raise SourceRefused("its pages are not all images; save each one as a file")
-            _write(writer, page)
+    with TiffFile(io.BytesIO(data), _multifile=False) as tiff, TiffWriter(stream) as writer:
+        pages = [page for page in tiff.pages if isinstance(page, TiffPage)]
+        if len(pages) < len(tiff.pages):
+            raise SourceRefused("its pages are not all images; save each one as a file")
+        description = _description(tiff, pages)
+        for page in pages:
+            _write(writer, page, None if page is not pages[0] else description)
     return stream.getvalue()
 
 
-def _write(writer: TiffWriter, page: TiffPage) -> None:
+def _description(tiff: TiffFile, pages: list[TiffPage]) -> str | None:
+    """What the clean file says of its pages."""
+    try:
+        return description_of(pages_of(tiff, pages[0], len(pages)), pages[0])
+    except SourceRefused:
+        raise SourceRefused(
+            "what it says of its pages, or of their size, is not taken; why is not told here, since it may name a "
+            "patient: `mist ingest --dry-run` without --deidentify says it"
+        ) from None
+
+
+def _write(writer: TiffWriter, page: TiffPage, description: str | None) -> None:
     kind = PHOTOMETRIC(page.photometric)
     if kind not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.PALETTE):
         kind = PHOTOMETRIC.RGB  # which YCbCr is decoded to
@@ -119,7 +134,7 @@ def _write(writer: TiffWriter, page: TiffPage) -> None:
         photometric=kind,
         planarconfig="SEPARATE" if page.axes == "SYX" else None,
         colormap=page.colormap if kind is PHOTOMETRIC.PALETTE else None,
-        description=None,
+        description=description,
         metadata=None,
         software=False,
         contiguous=False,
@@ -128,9 +143,8 @@ def _write(writer: TiffWriter, page: TiffPage) -> None:
 
 def clean_array(data: bytes) -> bytes:
     """The `.npy` file in `data`, written anew."""
+    require_samples(io.BytesIO(data))  # the names of records, which are texts, are none
     array = np.load(io.BytesIO(data), allow_pickle=False)
-    if array.dtype.names is not None:
-        raise SourceRefused("an array of records, whose names are text; save the samples alone")
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()

@@ -17,6 +17,8 @@ from tests.command_line import DEADLINE_S, Mist, run_process, start_process
 from tests.labelled_sources import voxels_of
 from tests.stored_files import files, objects
 
+LINES = re.MULTILINE
+
 
 class TestIngest:
     """Files become scans."""
@@ -139,20 +141,26 @@ class TestFailedIngest:
         assert mist("ingest", source / "xr1.png", full_folder / "old").code == 0
         assert mist("verify", full_folder / "old").output == "all 2 scans are whole\n"
 
-    def test_an_interrupt_is_one_line_and_a_second_run_completes(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_an_interrupt_keeps_what_is_done_and_a_second_run_completes(
+        self, tmp_path: Path, number: signal.Signals
+    ) -> None:
         (tmp_path / "many").mkdir()
-        for number in range(30):
-            np.save(tmp_path / "many" / f"{number}.npy", voxels_of(number, 8, 64, 64))
+        for place in range(30):
+            np.save(tmp_path / "many" / f"{place}.npy", voxels_of(place, 8, 64, 64))
         running = start_process(["ingest", tmp_path / "many", tmp_path / "new", "--workers", 2])
         assert running.stderr is not None
         assert "ingest: " in running.stderr.readline()
 
-        os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+        os.killpg(running.pid, number)  # as a terminal does
         _, messages = running.communicate(timeout=DEADLINE_S)
 
-        assert running.returncode == 130
+        kept = len(open_dataset(str(tmp_path / "new")).catalog)
+        assert running.returncode == 128 + number
         assert "Traceback" not in messages
-        assert messages.splitlines()[-1].startswith("error: interrupted")
-        assert "no dataset" in run_process("ls", tmp_path / "new").error
-        assert run_process("ingest", tmp_path / "many", tmp_path / "new", "--workers", 2).code == 0
+        assert re.search(rf"^{kept} scans? (is|are) stored and committed; run the same command again", messages, LINES)
+        assert messages.splitlines()[-1].startswith("error: interrupted") == (number == signal.SIGINT)
+        assert 0 < kept < 30
+        again = json.loads(run_process("ingest", tmp_path / "many", tmp_path / "new", "--workers", 2, "--json").output)
+        assert (again["counts"]["unchanged"], again["counts"]["stored"]) == (kept, 30 - kept)
         assert run_process("verify", tmp_path / "new").output == "all 30 scans are whole\n"

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
+Number = int | np.int32
 
 LEFT, UP, MEAN, PAETH = 1, 2, 3, 4
 """What a filter takes from a byte: the one to its left, the one above, their mean, Paeth's choice; 0 takes nothing."""
@@ -39,7 +40,7 @@ class PngRows:
     sample_bytes: int
 
     @classmethod
-    def of(cls, before: bytes) -> Self | None:
+    def of(cls, before: bytes | memoryview) -> Self | None:
         """What the first chunk says of a file that begins with `before`; None where rows lie otherwise."""
         if len(before) < _IHDR_END:
             return None
@@ -50,14 +51,20 @@ class PngRows:
         return cls(height, width * pixel_bytes, pixel_bytes, depth // 8)
 
     @property
+    def plain_bytes(self) -> int:
+        """Size of all rows, unfiltered."""
+        return self.height * self.row_bytes
+
+    @property
     def stream_bytes(self) -> int:
         """Size of all rows, each with the number of its filter."""
-        return self.height * (1 + self.row_bytes)
+        return self.height + self.plain_bytes
 
-    def filtered(self, filters: bytes, rows: bytes) -> bytes:
+    def filtered(self, filters: bytes, rows: bytes | Bytes) -> bytes:
         """The plain `rows`, each after the number of its filter, of `filters`, and filtered by it."""
         out = np.empty((self.height, 1 + self.row_bytes), np.uint8)
         plain = np.frombuffer(rows, np.uint8).reshape(self.height, self.row_bytes)
+        plain.setflags(write=False)  # numba compiles everything once more for data that can be written to
         _filter(np.frombuffer(filters, np.uint8), plain, self.pixel_bytes, out)
         return out.tobytes()
 
@@ -69,7 +76,7 @@ class PngRows:
 
 
 @numba.njit(nogil=True, cache=True)
-def _paeth(left: int, up: int, corner: int) -> int:
+def _paeth(left: Number, up: Number, corner: Number) -> Number:
     """Of the three, the one nearest to left + up - corner; the first of those that are equally near (PNG 9.4).
 
     That is the lower of `left` and `up` where `corner` is at least twice as far above it as it is below the higher, the
@@ -82,7 +89,7 @@ def _paeth(left: int, up: int, corner: int) -> int:
 
 
 @numba.njit(nogil=True, cache=True)
-def _predicted(kind: int, left: int, up: int, corner: int) -> int:
+def _predicted(kind: int, left: Number, up: Number, corner: Number) -> Number:
     """What filter `kind` takes from a byte (PNG 9.2)."""
     if kind == LEFT:
         return left

@@ -63,6 +63,11 @@ def record(kind: Callable[..., Record], value: object) -> Record:
     return kind(**{name: read(value[name]) for name, read in readers.items()})
 
 
+def fields_of(value: object) -> dict[str, object]:
+    """The fields of a dataclass by name, for `record`; `asdict` would copy each of them, in several times the time."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}  # type: ignore[arg-type]
+
+
 def _number_or_none(value: object) -> float | None:
     return None if value is None else number(value)
 

@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mist.png_rows import PngRows
+from mist.png_rows import Bytes, PngRows
 
 LEVEL = 6
 """How hard `wrapped` compresses: zlib's own default."""
@@ -147,7 +147,7 @@ _MARK = b"\0\0\0\0IDAT"
 """Stands in a body where the first image data chunk began."""
 
 
-def png_body(before: bytes, filters: bytes, rows: bytes, after: bytes) -> bytes:
+def png_body(before: bytes, filters: bytes, rows: Bytes, after: bytes) -> bytearray:
     """The body of a PNG file: what is before the image data, four zeros and `IDAT`, the filters, the rows, the rest.
 
     Parameters
@@ -157,10 +157,10 @@ def png_body(before: bytes, filters: bytes, rows: bytes, after: bytes) -> bytes:
     filters, rows
         The number of each row's filter, and the plain rows.
     """
-    return b"".join((before, _MARK, filters, rows, after))
+    return bytearray().join((before, _MARK, filters, rows.data, after))
 
 
-def png_rows_offset(body: bytes) -> int:
+def png_rows_offset(body: bytes | memoryview) -> int:
     """Where in a body of a PNG file its rows begin."""
     form = PngRows.of(body)
     at = _mark(body)
@@ -169,7 +169,7 @@ def png_rows_offset(body: bytes) -> int:
     return at + len(_MARK) + form.height
 
 
-def _mark(body: bytes) -> int:
+def _mark(body: bytes | memoryview) -> int:
     """Where the chunks before the image data end."""
     at = len(PNG_SIGNATURE)
     while body[at : at + 8] != _MARK:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self, cast
 
@@ -21,7 +21,7 @@ from mist.codec import CODEC_NAME, Json
 from mist.colour import CHANNELS, Colour, colour_range
 from mist.errors import InvalidRequest
 from mist.geometry import Geometry, Space
-from mist.json_value import items, number, record, text, whole
+from mist.json_value import fields_of, items, number, record, text, whole
 from mist.pyramid import Pyramid, Triple
 from mist.samples import SampleMap
 from mist.volume import AXES, Rescale, plane_counts, spatial_shape
@@ -175,17 +175,17 @@ class ScanHeader:
             "version": FORMAT_VERSION,
             "axes": self.axes,
             "shape": list(self.shape),
-            "samples": cast("Json", asdict(self.samples) | {"values": [*self.samples.values]}),
+            "samples": cast("Json", fields_of(self.samples) | {"values": [*self.samples.values]}),
             "colour": self.colour.value,
             "affine": cast("Json", self.geometry.affine.tolist()),
             "space": self.geometry.space.value,
-            "rescale": cast("Json", asdict(self.rescale)),
-            "display": cast("Json", asdict(self.display)),
+            "rescale": cast("Json", fields_of(self.rescale)),
+            "display": cast("Json", fields_of(self.display)),
             "wavelet": self.wavelet,
             "halved": list(self.halved),
             "block_shape": list(self.block_shape),
             "codec": CODEC_NAME,
-            "levels": cast("Json", [asdict(level) for level in self.levels]),
+            "levels": cast("Json", [fields_of(level) for level in self.levels]),
         }
 
     @classmethod

@@ -18,6 +18,7 @@ from tifffile import COMPRESSION, FILLORDER, TiffFile, TiffPage
 from mist.ingest.png_file import PngFile
 from mist.kept_file import Content, Layout
 from mist.kept_wrapping import Wrapping, png_rows_offset, unzipped
+from mist.png_rows import PngRows
 from mist.volume import Voxels
 
 _GZIP_MARK = b"\x1f\x8b"
@@ -90,11 +91,19 @@ def _nifti_voxels(body: Content, colours: int) -> tuple[str, int, int]:
 def picture_body(content: Content, sheets: FileSheets) -> Body | None:
     """The body of a PNG file whose rows are the voxels; a JPEG file is kept, being smaller than what it shows."""
     file = PngFile.of(bytes(content))  # which copies nothing but a file that was mapped
-    if file is None:
+    data = None if file is None else file.body()
+    return None if data is None else unwrapped_picture_body(data, sheets)
+
+
+def unwrapped_picture_body(data: Content, sheets: FileSheets) -> Body | None:
+    """The body of a PNG file, of which `data` was unwrapped; None where its rows are not the voxels."""
+    form = PngRows.of(data)
+    if form is None:
         return None
-    layout = sheets.layout(">", file.form.sample_bytes)
-    body = file.body(layout.lay(sheets.all[0]))
-    return None if body is None else Body(body, Wrapping.PNG, layout, ((png_rows_offset(body), 0),))
+    layout, offset = sheets.layout(">", form.sample_bytes), png_rows_offset(data)
+    if bytes(data[offset : offset + form.plain_bytes]) != layout.lay(sheets.all[0]):
+        return None
+    return Body(data, Wrapping.PNG, layout, ((offset, 0),))
 
 
 def tiff_body(data: Content, sheets: FileSheets) -> Body | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mist.errors import SourceRefused
-from mist.ingest.body import Body, FileSheets, array_body, nifti_body, picture_body, tiff_body
+from mist.ingest.body import Body, FileSheets, array_body, nifti_body, picture_body, tiff_body, unwrapped_picture_body
 from mist.ingest.dicom_body import dicom_body
 from mist.ingest.refusal import refusing
 from mist.ingest.source import Contents, DecodedSource, PlainPixels, ScanTask, SourceFile, SourceKind
@@ -66,10 +66,10 @@ def keep_files(
 def _keep(
     task: ScanTask, place: int, file: SourceFile, decoded: DecodedSource, held: Contents
 ) -> tuple[KeptFile, bytes]:
-    data = held.get(task.paths[place]) or _read_again(task.paths[place], file)
+    path = task.paths[place]
+    data = held.get(path) or _read_again(path, file)
     sheets = _file_sheets(decoded, place, len(task.paths))
-    plain = decoded.plain[place] if decoded.plain else None
-    body = _body(task.kind, data, sheets) if plain is None else _plain_body(data, sheets, plain)
+    body = _seen_body(decoded, place, data, sheets, is_held=path in held) or _body(task.kind, data, sheets)
     kept_file, kept = _kept(file, body, sheets)
     if comes_back(body.data, memoryview(kept), kept_file, sheets.all):
         return kept_file, kept
@@ -101,8 +101,17 @@ def _body(kind: SourceKind, data: Content, sheets: FileSheets) -> Body:
         return Body(data)
 
 
+def _seen_body(decoded: DecodedSource, place: int, data: Content, sheets: FileSheets, *, is_held: bool) -> Body | None:
+    """What a file holds, if its decoder saw that, so that it need not be parsed again; None if it must be."""
+    plain = decoded.plain[place] if decoded.plain else None
+    if plain is not None:
+        return _plain_body(data, sheets, plain)
+    if decoded.unwrapped is not None and is_held:  # a file that was read again may not be the one that was decoded
+        return unwrapped_picture_body(decoded.unwrapped, sheets)
+    return None
+
+
 def _plain_body(data: Content, sheets: FileSheets, plain: PlainPixels) -> Body:
-    """What a file holds whose pixels lie where its decoder saw them: it need not be parsed again to find them."""
     layout = sheets.layout(plain.byte_order, plain.sample_bytes, planar=plain.is_planar)
     return Body(data, layout=layout, places=sheets.in_a_row(plain.offset, plain.sample_bytes))
 

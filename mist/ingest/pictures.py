@@ -50,9 +50,12 @@ def read_picture(path: Path, *, is_mask: bool, held: Contents = MappingProxyType
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(data)) as picture:
-            samples = _deep_samples(data) if _is_deep_colour(data) else _samples(picture, data, is_mask=is_mask)
+            unwrapped, plain = _unwrapped(data)
+            is_deep = _is_deep_colour(data)
+            samples = _deep_samples(data) if is_deep else _samples(picture, data, plain, is_mask=is_mask)
     voxels = to_voxels(samples)
-    return DecodedSource(Volume(voxels, "yx" if voxels.ndim == 2 else "yxc", geometry_of_indices()))
+    axes = "yx" if voxels.ndim == 2 else "yxc"
+    return DecodedSource(Volume(voxels, axes, geometry_of_indices()), unwrapped=unwrapped)
 
 
 def _step(data: bytes) -> int:
@@ -70,7 +73,7 @@ def _deep_samples(data: bytes) -> Voxels:
     return np.asarray(imagecodecs.png_decode(data))
 
 
-def _samples(picture: Image.Image, data: bytes, *, is_mask: bool) -> Voxels:
+def _samples(picture: Image.Image, data: bytes, plain: Voxels | None, *, is_mask: bool) -> Voxels:
     frames = getattr(picture, "n_frames", 1)
     if frames > 1:
         raise SourceRefused(f"an animation of {frames} frames; save each one as a picture")
@@ -78,14 +81,17 @@ def _samples(picture: Image.Image, data: bytes, *, is_mask: bool) -> Voxels:
         picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
     if picture.mode not in _MODES and not (picture.mode == "P" and is_mask):
         raise SourceRefused(f"a picture in the colour space {picture.mode}; convert it to grey or RGB")
-    plain = _plain_samples(data) if picture.format == "PNG" and picture.mode in _PLAIN_MODES else None
-    if plain is not None:
+    if plain is not None and picture.format == "PNG" and picture.mode in _PLAIN_MODES:
         return plain
     samples = np.asarray(picture)
     return samples if (step := _step(data)) == 1 else samples // np.uint8(step)
 
 
-def _plain_samples(data: bytes) -> Voxels | None:
-    """What Pillow would decode, in a third of the time; None for a file that it had better judge."""
+def _unwrapped(data: bytes) -> tuple[memoryview | None, Voxels | None]:
+    """What is unwrapped of a PNG file, and what Pillow would decode of it, in a third of the time.
+
+    None and None for other files; None for the samples of a file that Pillow had better judge.
+    """
     file = PngFile.of(data)
-    return None if file is None else file.samples()
+    body = None if file is None else file.body()
+    return body, None if file is None or body is None else file.samples(body)

@@ -5,7 +5,6 @@ The rule: what is odd in any way is not taken: it is left to Pillow, which judge
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,7 +12,7 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
-from mist.kept_wrapping import PNG_SIGNATURE, png_body
+from mist.kept_wrapping import PNG_SIGNATURE, png_body, png_rows_offset
 from mist.png_rows import FILTERS, PngRows
 
 _LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
@@ -49,25 +48,28 @@ class PngFile:
         held = b"".join(data[start + 8 : end - 4] for start, end in chunks[images[0] : images[-1] + 1])
         return cls(data[:first], held, data[last:], form)
 
-    def samples(self) -> Samples | None:
-        """The samples, (rows, columns[, channels]) in native byte order; None where anything is odd about the file."""
-        stream = _inflated(self.compressed, self.form.stream_bytes)
-        if stream is None or self.after != _LAST_CHUNK or max(self._filters(stream)) >= FILTERS:
-            return None
-        channels = self.form.pixel_bytes // self.form.sample_bytes
-        rows = self.form.unfiltered(stream).view(f">u{self.form.sample_bytes}")
-        samples = rows.reshape(self.form.height, -1, *([channels] if channels > 1 else []))
-        return samples.astype(samples.dtype.newbyteorder("="), copy=False)
-
-    def body(self, rows: bytes) -> bytes | None:
-        """The body with the plain `rows` that the file shows; None where it does not show them, or shows more."""
-        if len(rows) != self.form.height * self.form.row_bytes:
-            return None
+    def body(self) -> memoryview | None:
+        """The body; None where something is odd about the image data, or filtering its rows does not give them back."""
         stream = _inflated(self.compressed, self.form.stream_bytes)
         if stream is None or max(self._filters(stream)) >= FILTERS or not self._ends_after(stream):
             return None
-        filters = self._filters(stream)
-        return png_body(self.before, filters, rows, self.after) if self.form.filtered(filters, rows) == stream else None
+        filters, rows = self._filters(stream), self.form.unfiltered(stream)
+        is_exact = self.form.filtered(filters, rows) == stream
+        return memoryview(png_body(self.before, filters, rows, self.after)) if is_exact else None
+
+    def samples(self, body: memoryview) -> Samples | None:
+        """The samples, (rows, columns[, channels]) in native byte order; None where Pillow had better judge the file.
+
+        Those of one byte lie in the `body`.
+        """
+        if self.after != _LAST_CHUNK:
+            return None
+        channels = self.form.pixel_bytes // self.form.sample_bytes
+        rows = np.frombuffer(body, np.uint8, self.form.plain_bytes, png_rows_offset(body))
+        samples = rows.view(f">u{self.form.sample_bytes}").reshape(
+            self.form.height, -1, *([channels] if channels > 1 else [])
+        )
+        return samples.astype(samples.dtype.newbyteorder("="), copy=False)
 
     def _filters(self, stream: bytes) -> bytes:
         return stream[:: 1 + self.form.row_bytes]
@@ -77,7 +79,7 @@ class PngFile:
 
         It is at the end if nothing before is like it; otherwise it is if no byte can be missed.
         """
-        checksum = zlib.adler32(stream).to_bytes(4, "big")
+        checksum = imagecodecs.deflate_adler32(stream).to_bytes(4, "big")
         if self.compressed.find(checksum) == len(self.compressed) - len(checksum):
             return True
         return _inflated(self.compressed[:-1], self.form.stream_bytes) is None

@@ -150,6 +150,8 @@ class DecodedSource:
     all are in order."""
     plain: tuple[PlainPixels | None, ...] = ()
     """For each file, where its pixels lie, or None where that is not as simple; empty where nobody looked."""
+    unwrapped: memoryview | None = None
+    """What was unwrapped of a PNG file (`mist.kept_wrapping`), in which voxels of one byte lie; None of other files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from mist_storage.keys import BLOCKS, SOURCE, ZARR_JSON, scan_key
 from mist_storage.scan_reader import BytesReader, ScanReader
 from mist_storage.store import Store
 from mist_storage.workspace import MEMORY, Workspace
-from mist_storage.zarr_shard import header_digest, level_digest, scan_digest, shard_tables, zarr_json
+from mist_storage.zarr_shard import level_digest, scan_digest, shard_tables, zarr_json
 
 
 class EncodingFailed(MistError, RuntimeError):
@@ -124,9 +124,9 @@ def write_scan(  # noqa: PLR0913 - each names one part of what is stored
         The store failed; what was written is not visible.
     """
     encoded = encode_scan(volume, wavelet, display, workspace)
-    _check(encoded, scan_id, volume, workspace.slab_bytes)
     source = source_objects(sources, kept)
     digest = scan_digest(encoded.header, source[SOURCE])
+    _check(encoded, scan_id, digest, volume, workspace.slab_bytes)
     objects: dict[str, bytes | memoryview] = {BLOCKS: encoded.blocks, **source, ZARR_JSON: zarr_json(encoded.header)}
     for name, data in objects.items():
         store.put(scan_key(scan_id, digest, name), data)
@@ -179,9 +179,9 @@ def _stored_levels(by_level: Sequence[_EncodedLevel]) -> tuple[StoredLevel, ...]
     return tuple(StoredLevel(int(end), digest) for end, digest in zip(ends, digests, strict=True))[::-1]
 
 
-def _check(encoded: EncodedScan, scan_id: str, volume: Volume, slab_bytes: int) -> None:
+def _check(encoded: EncodedScan, scan_id: str, digest: str, volume: Volume, slab_bytes: int) -> None:
     """Read the scan back from its bytes, slab by slab, through the reader that everyone uses."""
-    reader = ScanReader(BytesReader(encoded.blocks), scan_id, header_digest(encoded.header), encoded.header)
+    reader = ScanReader(BytesReader(encoded.blocks), scan_id, digest, encoded.header)
     for region in _slabs(volume, encoded.header.block_shape, slab_bytes):
         spatial = dict(zip(SPATIAL_AXES, region.slices(), strict=True))
         expected = volume.voxels[tuple(spatial.get(axis, slice(None)) for axis in volume.axes)]

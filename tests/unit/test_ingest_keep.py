@@ -365,6 +365,17 @@ def test_a_file_that_is_held_is_never_read_again(tmp_path: Path, name: str) -> N
     assert keep_files(task, files, found, held) == expected
 
 
+def test_what_was_unwrapped_of_a_picture_that_was_replaced_meanwhile_is_not_believed(tmp_path: Path) -> None:
+    pixels = noise(20, 30, dtype="uint8", top=256)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    (task,) = discover([tmp_path]).tasks
+    before = load_scan(task).decoded
+    Image.fromarray(pixels[::-1]).save(tmp_path / "a.png")
+    found = keep_files(task, read_files(task.paths), before)
+    assert found.files[0].wrapping is Wrapping.NONE
+    assert found.kept == (tmp_path / "a.png").read_bytes()
+
+
 def test_a_deflated_file_that_is_held_is_kept_inflated(tmp_path: Path) -> None:
     save(image(noise(20, 30)), tmp_path / "a.dcm", DeflatedExplicitVRLittleEndian)
     (task,) = discover([tmp_path]).tasks

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mist.json_value import flag, items, number, record, text, whole
+from mist.json_value import fields_of, flag, items, number, record, text, whole
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ GOOD = {"name": "a", "count": 1, "factor": 2, "shown": True, "width": None}
 
 def test_an_object_with_the_fields_of_a_dataclass_is_one() -> None:
     assert record(Example, GOOD) == Example("a", 1, 2.0, shown=True)
+
+
+def test_the_fields_of_a_dataclass_are_those_that_it_is_read_from() -> None:
+    assert fields_of(Example("a", 1, 2.0, shown=True)) == GOOD
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from mist.geometry import Geometry, geometry_from_spacing
 from mist.request import Request
 from mist.volume import Volume, Voxels
 from mist.wavelet import IMAGE_WAVELET
-from mist_storage.catalog import CatalogRow, Label, commit_to
+from mist_storage.catalog import CatalogRow, Label
+from mist_storage.catalog_commit import commit_to
 from mist_storage.delta_log import read_log
 from mist_storage.delta_snapshot import Snapshot, read_rows
 from mist_storage.keys import BLOCKS, scan_key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -140,6 +140,11 @@ def catalog_row(scan: StoredScan, labels: Mapping[str, Label] | None = None) -> 
         stored_bytes=scan.stored_bytes,
         labels=labels or {},
     )
+
+
+def named_row(scan: StoredScan, scan_id: str, /, **labels: Label) -> CatalogRow:
+    """What a catalog says of `scan` where that is called `scan_id`."""
+    return replace(catalog_row(scan, labels), scan_id=scan_id)
 
 
 def committed(

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from mist.console import confirmed, note, progress, say, say_json, say_table, size
 from mist.errors import DatasetNotFound, InvalidRequest
 from mist_storage.address import Address, require_folder
-from mist_storage.catalog import require_writable
 from mist_storage.catalog_check import catalog_problems
+from mist_storage.catalog_commit import require_writable
 from mist_storage.dataset import open_dataset, split_version
 from mist_storage.garbage import Garbage, find_garbage, remove_garbage
 from mist_storage.history import Version, history

@@ -52,6 +52,16 @@ def disc(row: int, column: int, radius: int = 20) -> npt.NDArray[np.uint8]:
     return np.asarray((y - row) ** 2 + (x - column) ** 2 <= radius**2, np.uint8)
 
 
+LEFT, RIGHT = disc(80, 40), disc(80, 120)
+
+ONE = [Frame(LEFT, 7), Frame(LEFT, 4), Frame(LEFT, 6), Frame(LEFT, 5)]
+"""One segment, on four slices, in no order."""
+
+TWO = [Frame(LEFT, 4), Frame(RIGHT, 4, segment=2), Frame(RIGHT, 5, segment=2)]
+
+TURNED = (0.0, 1.0, 0.0, -1.0, 0.0, 0.0)
+
+
 def segmentation(  # noqa: PLR0913 - each is something that a test varies
     frames: Sequence[Frame],
     series: str,
@@ -92,6 +102,12 @@ def segmentation(  # noqa: PLR0913 - each is something that a test varies
     for keyword, value in values.items():
         setattr(dataset, keyword, value)
     return dataset
+
+
+def save(dataset: Dataset, folder: Path, name: str = "seg") -> str:
+    """Write a segmentation beside the series; its id is returned."""
+    dataset.save_as(folder / f"{name}.dcm", enforce_file_format=True)
+    return str(dataset.SOPInstanceUID)
 
 
 def expected(frames: Sequence[Frame]) -> npt.NDArray[np.uint8]:

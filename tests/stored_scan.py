@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from mist.geometry import Geometry, geometry_from_spacing
 from mist.request import Request
 from mist.volume import Volume, Voxels
 from mist.wavelet import IMAGE_WAVELET
-from mist_storage.catalog import CatalogRow, Label, commit_to
+from mist_storage.catalog import CatalogRow, Label
+from mist_storage.catalog_commit import commit_to
 from mist_storage.delta_log import read_log
 from mist_storage.delta_snapshot import Snapshot, read_rows
 from mist_storage.keys import BLOCKS, scan_key
@@ -139,6 +140,11 @@ def catalog_row(scan: StoredScan, labels: Mapping[str, Label] | None = None) -> 
         stored_bytes=scan.stored_bytes,
         labels=labels or {},
     )
+
+
+def named_row(scan: StoredScan, scan_id: str, /, **labels: Label) -> CatalogRow:
+    """What a catalog says of `scan` where that is called `scan_id`."""
+    return replace(catalog_row(scan, labels), scan_id=scan_id)
 
 
 def committed(

@@ -5,10 +5,8 @@ The rule: acts go by the environment's store, whichever that is; checks are aske
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,24 +27,11 @@ from mist_storage.publication import excess, plan_publication, publish
 from mist_storage.store import open_store
 from mist_storage.verify import verify_scans
 from mist_storage.withdrawal import carry_out, plan_withdrawal, withdrawals
+from tests.aws_environment import environment
 from tests.faulty_store import contents
 from tests.stored_scan import rows_by_version
 
 ORPHAN = "scans/orphan/0123/zarr.json"
-
-
-@contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """The process's environment with `variables`, and without what else there is of AWS, during a block."""
-    before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @dataclass(frozen=True)

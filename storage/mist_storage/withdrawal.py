@@ -28,7 +28,8 @@ from datetime import UTC, datetime
 import polars as pl
 
 from mist.errors import ObjectNotFound, ScanNotFound, StoreError
-from mist_storage.catalog import Catalog, commit_decided, published_bytes
+from mist_storage.catalog import Catalog, published_bytes
+from mist_storage.catalog_commit import commit_decided
 from mist_storage.catalog_files import file_bytes_of_size, file_key, file_statistics, parsed_file, read_file
 from mist_storage.delta_checkpoint import LAST_CHECKPOINT
 from mist_storage.delta_commit import Change, names_any, withdraw, without_scans

@@ -26,10 +26,11 @@ from urllib.parse import urlsplit
 from mist.errors import MistError
 from mist_storage.buckets import ensure_bucket
 from mist_storage.store import open_store
+from tests.aws_environment import environment
 from tests.fault_proxy import Plan, WireFault, exchange, fault_proxy
 from tests.faulty_store import contents
 from tests.seaweedfs import serving
-from tests.wire_acts import ACTS, Act, environment, make_source
+from tests.wire_acts import ACTS, Act, make_source
 
 IMPATIENT = {"MIST_STORE_TIMEOUT_S": "0.6", "MIST_STORE_RETRIES": "2"}
 """A store that is silent is given up after about two seconds."""

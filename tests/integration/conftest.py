@@ -12,6 +12,7 @@ import pytest
 
 from mist.command import main
 from mist_storage.buckets import ensure_bucket
+from tests.aws_environment import environment, set_environment
 from tests.command_line import Done, Mist
 from tests.seaweedfs import serving
 
@@ -23,19 +24,10 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         yield variables
 
 
-def _set_environment(patch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
-    """Set what `variables` say, and nothing else of AWS."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        patch.delenv(name)
-    for name, value in variables.items():
-        patch.setenv(name, value)
-
-
 @pytest.fixture(scope="session")
 def shared_bucket(seaweedfs: dict[str, str]) -> str:
     """The name of a bucket for all tests that need no bucket of their own, which takes half a second to make."""
-    with pytest.MonkeyPatch.context() as patch:
-        _set_environment(patch, seaweedfs)
+    with environment(seaweedfs):
         ensure_bucket("mist-shared")
     return "mist-shared"
 
@@ -43,7 +35,7 @@ def shared_bucket(seaweedfs: dict[str, str]) -> str:
 @pytest.fixture
 def s3_environment(seaweedfs: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """`seaweedfs`, with the process's environment set to it, and to nothing else of AWS, during a test."""
-    _set_environment(monkeypatch, seaweedfs)
+    set_environment(monkeypatch, seaweedfs)
     return seaweedfs
 
 

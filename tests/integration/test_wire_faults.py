@@ -11,6 +11,7 @@ import pytest
 
 from mist.errors import StoreError, StoreUnavailable
 from mist_storage.dataset import open_dataset
+from tests.aws_environment import environment
 from tests.fault_proxy import Plan, WireFault, exchange
 from tests.fuzz.wire_faults import (
     DONE,
@@ -25,7 +26,7 @@ from tests.fuzz.wire_faults import (
     sample,
     wired,
 )
-from tests.wire_acts import ACTS, environment
+from tests.wire_acts import ACTS
 
 ENTRY = "PUT catalog/_delta_log/N.json"
 """The request that makes a version."""

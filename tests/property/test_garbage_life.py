@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mist_storage.catalog import commit_to
+from mist_storage.catalog_commit import commit_to
 from mist_storage.garbage import find_garbage, remove_garbage
 from mist_storage.keys import BLOCKS, KEPT, SOURCE, ZARR_JSON, scan_key
 from mist_storage.withdrawal import carry_out, plan_withdrawal

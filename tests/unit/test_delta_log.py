@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mist.errors import CatalogCorrupt, DatasetNotFound, StoreError
-from mist_storage.catalog import commit_to, open_catalog
+from mist_storage.catalog import open_catalog
+from mist_storage.catalog_commit import commit_to
 from mist_storage.dataset import open_dataset
 from mist_storage.delta_log import log_versions, read_log
 from mist_storage.garbage import find_garbage

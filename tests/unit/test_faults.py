@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mist.errors import MistError, StoreError
-from mist_storage.catalog import commit_to
+from mist_storage.catalog_commit import commit_to
 from mist_storage.catalog_files import read_file
 from mist_storage.delta_log import read_log
 from mist_storage.garbage import find_garbage, remove_garbage

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mist.errors import DatasetNotFound, StoreError
-from mist_storage.catalog import commit_to, open_catalog
+from mist_storage.catalog import open_catalog
+from mist_storage.catalog_commit import commit_to
 from mist_storage.garbage import Garbage, find_garbage, remove_garbage
 from mist_storage.store import ObjectStore, StoredObject, open_store
 from tests.faulty_store import ClockedStore, FaultyStore, contents

@@ -10,7 +10,8 @@ import pytest
 
 from mist.errors import ScanNotFound
 from mist.request import Request
-from mist_storage.catalog import Label, commit_to, open_catalog, publish_catalog
+from mist_storage.catalog import Label, open_catalog, publish_catalog
+from mist_storage.catalog_commit import commit_to
 from mist_storage.dataset import open_dataset
 from mist_storage.delta_checkpoint import write_checkpoint
 from mist_storage.delta_log import read_log

@@ -16,7 +16,7 @@ from itertools import accumulate, product
 from mist.errors import InvalidRequest
 from mist.geometry import SPATIAL_AXES
 from mist.pyramid import Pyramid, Triple
-from mist.wavelet import Coefficients, band_names
+from mist.subbands import Coefficients, band_names
 
 LOW_PASS = ""
 """The name of the low-pass subband, which only the coarsest level stores."""

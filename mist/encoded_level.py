@@ -12,7 +12,7 @@ from functools import lru_cache
 from mist.blocks import Block, BlockLayout
 from mist.codec import Table, block_parts, encode_blocks_from
 from mist.pyramid import Triple
-from mist.wavelet import Bands
+from mist.subbands import Bands
 
 _CHUNK_VALUES = 1 << 18
 """Of blocks that have so many values together, or of one alone, the bytes are made at a time."""

@@ -23,8 +23,9 @@ from mist.resample import resample
 from mist.samples import SampleMap, from_integers, to_integers
 from mist.scan import ScanHeader
 from mist.scratch import scratch_for
+from mist.subbands import Bands, Coefficients, Room
 from mist.volume import Volume, from_planes, plane_counts, to_planes
-from mist.wavelet import Bands, Coefficients, Room, Run, Wavelet, coefficient_dtype, forward, inverse
+from mist.wavelet import Run, Wavelet, coefficient_dtype, forward, inverse
 from mist.windows import Chunk, LevelsPart, levels_part
 from mist.words import joined, split
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from mist.plan import Plan
 from mist.scan import ScanHeader
-from mist.wavelet import MASK_WAVELET, Coefficients
+from mist.subbands import Coefficients
+from mist.wavelet import MASK_WAVELET
 
 
 def resample(crop: Coefficients, plan: Plan, header: ScanHeader) -> Coefficients:

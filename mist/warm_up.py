@@ -14,7 +14,8 @@ from mist.codec import decode_block, encode_block
 from mist.codec.block_decoder import decode_blocks
 from mist.codec.block_encoder import encode_blocks
 from mist.png_rows import PngRows
-from mist.wavelet import IMAGE_WAVELET, band_names, forward, inverse, wavelet_named
+from mist.subbands import band_names
+from mist.wavelet import IMAGE_WAVELET, forward, inverse, wavelet_named
 
 EMPTY_BLOCK = b"\1\0"
 """Decodes to zeros: what a loop does with its arguments does not matter for compiling it."""

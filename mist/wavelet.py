@@ -18,23 +18,11 @@ from functools import lru_cache
 from typing import Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from mist.errors import InvalidRequest
-from mist.geometry import SPATIAL_AXES
 from mist.halving import Places, Quarters, merge_slices, split_slices
 from mist.lifting import Lines, Table, lift
-
-Coefficients = npt.NDArray[np.signedinteger]
-"""int32 or int64, shape (planes, z, y, x), C order."""
-
-Bands = dict[str, Coefficients]
-"""The subbands of one halving, keyed by the axes along which they are high-pass: `` is the low-pass band, `yx` is
-high-pass along y and x."""
-
-
-Room = Callable[[Sequence[int], np.dtype[np.signedinteger]], Coefficients]
-"""Makes an array of a shape and dtype, of any content, C order."""
+from mist.subbands import Bands, Coefficients, Room, band_names, band_shape, room_for_bands, whole_shape
 
 _Task = TypeVar("_Task")
 
@@ -158,7 +146,7 @@ def forward(
     """
     kind = coefficients.dtype if dtype is None else dtype
     table = _table(wavelet.steps, sign=1)
-    bands = {name: room(_band_shape(coefficients.shape, name, axes), kind) for name in ("", *band_names(axes))}
+    bands = room_for_bands(coefficients.shape, axes, kind, room)
     halves = _halves(bands, coefficients.shape, axes)
     for first, quarters in enumerate(halves):
         for part, (at, step), plane in _slabs(quarters, first, len(halves)):
@@ -176,7 +164,7 @@ def inverse(bands: Bands, axes: str, wavelet: Wavelet, run: Run = map, room: Roo
     threads: pairs of subbands are lifted along z independently, and then slices are merged independently. `room` makes
     the array for what comes back.
     """
-    whole, table = room(_whole_shape(bands, axes), bands[""].dtype), _table(wavelet.steps[::-1], sign=-1)
+    whole, table = room(whole_shape(bands, axes), bands[""].dtype), _table(wavelet.steps[::-1], sign=-1)
     halves = _halves(bands, whole.shape, axes)
     deque(run(lambda pair: lift(*pair, table), _along_z(halves)), maxlen=0)
     slabs = [slab for first, quarters in enumerate(halves) for slab in _slabs(quarters, first, len(halves))]
@@ -184,31 +172,8 @@ def inverse(bands: Bands, axes: str, wavelet: Wavelet, run: Run = map, room: Roo
     return whole
 
 
-@lru_cache(maxsize=8)
-def band_names(axes: str) -> tuple[str, ...]:
-    """The names of the high-pass subbands of a halving along `axes`, in the order in which they are stored."""
-    count = len(axes)
-    masks = range(1, 2**count)
-    return tuple("".join(axes[bit] for bit in range(count) if mask >> (count - 1 - bit) & 1) for mask in masks)
-
-
 _SLAB_SLICES = 8
 """Slices that one thread merges at a time, and that are cast at a time where they are split."""
-
-
-def _band_shape(shape: Sequence[int], name: str, axes: str) -> tuple[int, ...]:
-    """The shape of subband `name` of an array of `shape` halved along `axes`: empty if `name` has another axis."""
-    planes, *lengths = shape
-    highs = [length // 2 if axis in axes else 0 for axis, length in zip(SPATIAL_AXES, lengths, strict=True)]
-    both = zip(SPATIAL_AXES, lengths, highs, strict=True)
-    return planes, *(high if axis in name else length - high for axis, length, high in both)
-
-
-def _whole_shape(bands: Bands, axes: str) -> tuple[int, ...]:
-    """The shape of the array of which `bands` are the subbands along `axes`."""
-    planes, *lows = bands[""].shape
-    named = enumerate(zip(SPATIAL_AXES, lows, strict=True), start=1)
-    return planes, *(low + (bands[axis].shape[at] if axis in axes else 0) for at, (axis, low) in named)
 
 
 def _halves(bands: Bands, shape: Sequence[int], axes: str) -> list[Quarters]:
@@ -219,7 +184,7 @@ def _halves(bands: Bands, shape: Sequence[int], axes: str) -> list[Quarters]:
     dtype = bands[""].dtype
 
     def quarter(name: str) -> Coefficients:
-        return np.ascontiguousarray(bands[name]) if name in bands else np.empty(_band_shape(shape, name, axes), dtype)
+        return np.ascontiguousarray(bands[name]) if name in bands else np.empty(band_shape(shape, name, axes), dtype)
 
     return [tuple(quarter(z + name) for name in ("", *band_names("yx"))) for z in ("", "z") if z in axes]
 

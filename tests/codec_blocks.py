@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mist.codec import block_places, block_spans, decode_blocks_into, encode_block
 from mist.pyramid import Triple
-from mist.wavelet import Coefficients
+from mist.subbands import Coefficients
 
 DTYPES: tuple[np.dtype[np.signedinteger], ...] = (np.dtype(np.int32), np.dtype(np.int64))
 LARGEST: dict[np.dtype[np.signedinteger], int] = {np.dtype(np.int32): 2**30 - 1, np.dtype(np.int64): 2**61 - 1}

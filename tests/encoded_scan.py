@@ -14,8 +14,9 @@ from mist.pyramid import Pyramid, Triple
 from mist.reconstruct import Reconstruction, decompose, stored_planes
 from mist.request import Request
 from mist.scan import Display, ScanHeader, StoredLevel
+from mist.subbands import Coefficients
 from mist.volume import Volume
-from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET, Coefficients, wavelet_named
+from mist.wavelet import IMAGE_WAVELET, MASK_WAVELET, wavelet_named
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from mist.plan import make_plan
 from mist.reconstruct import Fill, Reconstruction
 from mist.request import Request
 from mist.scan import ScanHeader
+from mist.subbands import Coefficients
 from mist.volume import Volume
-from mist.wavelet import Coefficients
 from mist_eval.integer_volume import IntegerVolume, in_plane_levels
 from mist_eval.paired_timing import PairedTime, paired_time
 from mist_eval.rivals import HTJ2K, Plane, encode_htj2k, fits, htj2k_levels, signed

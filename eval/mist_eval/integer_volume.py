@@ -18,8 +18,9 @@ from mist.encoded_level import encoded_level
 from mist.pyramid import Pyramid
 from mist.reconstruct import decompose, stored_planes
 from mist.samples import SampleMap
+from mist.subbands import Coefficients
 from mist.volume import Volume
-from mist.wavelet import Coefficients, Wavelet, forward
+from mist.wavelet import Wavelet, forward
 from mist_eval.fidelity import lanczos_subsample, psnr
 
 

@@ -30,7 +30,7 @@ from mist.codec.frame import VARINT_BYTES, value_limit
 from mist.codec.tables import decoding_table, encoding_tables
 from mist.errors import InvalidRequest, MistError
 from mist.pyramid import Triple
-from mist.wavelet import Coefficients
+from mist.subbands import Coefficients
 
 CODEC_NAME: Final = "mist-block-1"
 """As recorded with each scan, so that a reader knows what it meets."""

@@ -21,8 +21,8 @@ from mist.plan import Plan, make_plan
 from mist.reconstruct import Reconstruction
 from mist.request import Request
 from mist.scan import ScanHeader
+from mist.subbands import Coefficients
 from mist.volume import Volume
-from mist.wavelet import Coefficients
 from mist_storage.decoding_threads import decoding_run
 from mist_storage.keys import BLOCKS, scan_key
 from mist_storage.spans import coalesce, cut, table_spans

@@ -17,7 +17,8 @@ from mist.codec import BlockCorrupt, decode_block
 from mist.colour import restored
 from mist.errors import ObjectNotFound, ScanCorrupt
 from mist.scan import ScanHeader
-from mist.wavelet import Bands, Coefficients, inverse
+from mist.subbands import Bands, Coefficients
+from mist.wavelet import inverse
 from mist.words import joined
 from mist_storage.catalog import Catalog
 from mist_storage.catalog_row import CatalogRow

@@ -28,7 +28,7 @@ import numba  # noqa: E402
 import numpy as np  # noqa: E402
 
 from mist.codec import BlockCorrupt, encode_block  # noqa: E402
-from mist.wavelet import Coefficients  # noqa: E402
+from mist.subbands import Coefficients  # noqa: E402
 from tests.codec_blocks import DTYPES, MAKERS, decode_into_box, make_block, mutants  # noqa: E402
 
 _AROUND = 77

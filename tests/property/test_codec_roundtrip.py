@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mist.codec import BlockCorrupt, block_length, decode_block, encode_block
 from mist.pyramid import Triple
-from mist.wavelet import Coefficients
+from mist.subbands import Coefficients
 from tests.codec_blocks import DTYPES, LARGEST, body_of, decode_into_box, sealed
 
 _MOST_VALUES = 9000

@@ -17,8 +17,8 @@ from mist.geometry import geometry_from_spacing
 from mist.pyramid import Triple
 from mist.samples import to_integers
 from mist.scan import ScanHeader, canonical_json
+from mist.subbands import Coefficients
 from mist.volume import Volume
-from mist.wavelet import Coefficients
 from tests.encoded_scan import EncodedScan, encode_scan
 from tests.strategies import block_shapes, encoded_scans
 

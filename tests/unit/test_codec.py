@@ -18,7 +18,7 @@ from mist.codec import (
 )
 from mist.errors import InvalidRequest
 from mist.pyramid import Triple
-from mist.wavelet import Coefficients
+from mist.subbands import Coefficients
 from tests.codec_blocks import DTYPES, LARGEST, MAKERS, body_of, decode_into_box, make_block, mutants, sealed, varint
 
 SHAPE = (2, 8, 16)

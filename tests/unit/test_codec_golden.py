@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mist.codec import decode_block, encode_block
-from mist.wavelet import Coefficients
+from mist.subbands import Coefficients
 from tests.golden.write import BLOCKS
 from tests.reference import mist_block
 

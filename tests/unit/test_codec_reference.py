@@ -11,7 +11,7 @@ from mist.codec import BlockCorrupt, block_parts, decode_block, encode_block
 from mist.codec.block_encoder import MOST_BANDS, encode_blocks
 from mist.codec.frame import CODED, EMPTY, HAS_EXTENTS, HAS_SHIFT, HELD, PREDICTED, RAW
 from mist.codec.tables import encoding_tables
-from mist.wavelet import Coefficients
+from mist.subbands import Coefficients
 from tests.codec_blocks import DTYPES, MAKERS, body_of, make_block, mutants
 from tests.reference import mist_block
 

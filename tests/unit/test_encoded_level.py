@@ -9,7 +9,8 @@ from mist.encoded_level import encoded_level, level_parts
 from mist.errors import InvalidRequest
 from mist.pyramid import Pyramid
 from mist.reconstruct import decompose
-from mist.wavelet import WAVELETS, Bands, Coefficients
+from mist.subbands import Bands, Coefficients
+from mist.wavelet import WAVELETS
 
 LAYOUT = BlockLayout(Pyramid((5, 13, 11), ("yx", "zyx")), planes=2, block_shape=(2, 4, 4))
 

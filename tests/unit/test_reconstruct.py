@@ -13,8 +13,9 @@ from mist.plan import make_plan
 from mist.pyramid import Pyramid
 from mist.reconstruct import MOST_VALUES_TOGETHER, Reconstruction, decompose
 from mist.request import Box, Request
+from mist.subbands import Coefficients
 from mist.volume import Rescale, Volume
-from mist.wavelet import MASK_WAVELET, WAVELETS, Coefficients
+from mist.wavelet import MASK_WAVELET, WAVELETS
 from tests.encoded_scan import encode_scan
 
 VOXELS = np.random.default_rng(0).integers(-500, 500, (10, 70, 66)).astype(np.int16)

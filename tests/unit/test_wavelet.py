@@ -8,7 +8,8 @@ import pytest
 import pywt
 
 from mist.errors import InvalidRequest
-from mist.wavelet import WAVELETS, band_names, forward, inverse, wavelet_named
+from mist.subbands import band_names
+from mist.wavelet import WAVELETS, forward, inverse, wavelet_named
 from tests.lifting_oracle import divide_exactly, divide_to_nearest, filters, split
 
 LENGTHS = range(1, 41)

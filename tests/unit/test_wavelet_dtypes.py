@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mist.wavelet import WAVELETS, Coefficients, Wavelet, coefficient_dtype, forward, inverse
+from mist.subbands import Coefficients
+from mist.wavelet import WAVELETS, Wavelet, coefficient_dtype, forward, inverse
 from tests.lifting_oracle import filters
 
 LIFTED = ("13/7", "5/3")

@@ -14,8 +14,9 @@ import pytest
 import zarr
 
 from mist.codec import decode_block
+from mist.subbands import Coefficients
 from mist.volume import Volume
-from mist.wavelet import MASK_WAVELET, Coefficients
+from mist.wavelet import MASK_WAVELET
 from mist_storage.keys import SOURCE, ZARR_JSON, scan_key
 from mist_storage.scan_writer import encode_scan
 from mist_storage.store import open_store

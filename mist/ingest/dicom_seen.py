@@ -26,8 +26,13 @@ from mist.ingest.sample_type import to_voxels
 from mist.ingest.seen_stack import SeenSlice, SeenStack
 from mist.volume import Voxels
 
-_ELSEWHERE = ("ModalityLUTSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
-"""Where an object may say more of its values and its place than single attributes do."""
+_ELSEWHERE = (
+    "ModalityLUTSequence",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "ExtendedOffsetTable",
+)
+"""Where an object may say more of its values, its place and its pixels than single attributes do."""
 
 _KEYWORDS = ("HighBit", "RescaleIntercept", "RescaleSlope", "RescaleType", "Units", *_ELSEWHERE)
 """What must be known of a file beside `HEADER_KEYWORDS`."""
@@ -70,9 +75,9 @@ def _seen(dataset: FileDataset, form: SliceFormat, stream: BinaryIO) -> SeenSlic
     SourceRefused
         What it says of its samples is malformed.
     """
-    if not _is_plain(dataset, form):
-        return None
     size = form.rows * form.columns * form.bits_allocated // 8
+    if not size or not _is_plain(dataset, form):
+        return None
     offset = _samples_offset(dataset, stream, size + size % 2)
     if offset is None:
         return None

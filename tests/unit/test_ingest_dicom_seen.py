@@ -186,9 +186,32 @@ def no_slope(dataset: Dataset) -> None:
     dataset.RescaleSlope = 0
 
 
+def say_where_compressed_frames_are(dataset: Dataset) -> None:
+    dataset.ExtendedOffsetTable = bytes(8)
+
+
+def leave_out_rows(dataset: Dataset) -> None:
+    dataset.Rows, dataset.PixelData = 0, b""
+
+
+def leave_out_columns(dataset: Dataset) -> None:
+    dataset.Columns, dataset.PixelData = 0, b""
+
+
 @pytest.mark.parametrize(
     "change",
-    [say_modality_lut, say_functional_groups, sign_behind_pixels, leave_out_sign, shift, pad, no_slope],
+    [
+        say_modality_lut,
+        say_functional_groups,
+        sign_behind_pixels,
+        leave_out_sign,
+        shift,
+        pad,
+        no_slope,
+        say_where_compressed_frames_are,
+        leave_out_rows,
+        leave_out_columns,
+    ],
 )
 def test_slices_about_which_there_is_a_doubt_are_parsed_again(tmp_path: Path, change: Change) -> None:
     assert sorted_stack(tmp_path, change).seen is None

@@ -26,8 +26,29 @@ FILTERS = 5
 _IHDR_END = 33
 """Where the first chunk, the header, ends."""
 
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""By colour type (PNG 11.2.1)."""
+_HEADER = struct.Struct(">IIBBBBB")
+"""Width, height, bit depth, colour type, compression, filter and interlace method (PNG 11.2.1)."""
+
+HEADER_CONTENT = slice(16, 29)
+"""Where in a file the content of the first chunk, the header, lies."""
+
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Samples of a pixel, by colour type (PNG 11.2.1)."""
+
+
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""Of an interlaced picture: each pass's first column and row, and how far apart its columns and rows are (PNG 8.2)."""
+
+
+def image_data_bytes(header: bytes) -> int:
+    """Size of the image data, inflated, of a PNG file with that `header` chunk: its rows, each with its filter."""
+    width, height, depth, colour, _, _, interlace = _HEADER.unpack(header)
+    bits = depth * CHANNELS[colour]
+    total = 0
+    for x, y, across, down in _PASSES if interlace else ((0, 0, 1, 1),):
+        columns, rows = -((x - width) // across), -((y - height) // down)
+        total += rows * (1 + (columns * bits + 7) // 8) if columns > 0 else 0
+    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +65,10 @@ class PngRows:
         """What the first chunk says of a file that begins with `before`; None where rows lie otherwise."""
         if len(before) < _IHDR_END:
             return None
-        width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", before, 16)
-        if interlace or depth not in (8, 16) or colour not in _CHANNELS or not width:
+        width, height, depth, colour, _, _, interlace = _HEADER.unpack(before[HEADER_CONTENT])
+        if interlace or depth not in (8, 16) or colour not in CHANNELS or not width:
             return None
-        pixel_bytes = _CHANNELS[colour] * depth // 8
+        pixel_bytes = CHANNELS[colour] * depth // 8
         return cls(height, width * pixel_bytes, pixel_bytes, depth // 8)
 
     @property

@@ -15,11 +15,11 @@ from types import MappingProxyType
 
 import imagecodecs
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from mist.errors import SourceRefused
 from mist.geometry import geometry_of_indices
-from mist.ingest.png_file import PngFile
+from mist.ingest.png_file import PngFile, require_all_rows
 from mist.ingest.sample_type import to_voxels
 from mist.ingest.source import Contents, DecodedSource
 from mist.volume import Volume, Voxels
@@ -49,13 +49,22 @@ def read_picture(path: Path, *, is_mask: bool, held: Contents = MappingProxyType
     data = held[path] if path in held else path.read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(data)) as picture:
+        with _opened(data) as picture:
             unwrapped, plain = _unwrapped(data)
+            if unwrapped is None and picture.format == "PNG":
+                require_all_rows(data)
             is_deep = _is_deep_colour(data)
             samples = _deep_samples(data) if is_deep else _samples(picture, data, plain, is_mask=is_mask)
     voxels = to_voxels(samples)
     axes = "yx" if voxels.ndim == 2 else "yxc"
     return DecodedSource(Volume(voxels, axes, geometry_of_indices()), unwrapped=unwrapped)
+
+
+def _opened(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:  # which would tell an address in memory
+        raise SourceRefused("it begins like a picture, and what follows is damaged; get the file again") from None
 
 
 def _step(data: bytes) -> int:

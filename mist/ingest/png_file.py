@@ -5,6 +5,7 @@ The rule: what is odd in any way is not taken: it is left to Pillow, which judge
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,8 +13,9 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
+from mist.errors import SourceRefused
 from mist.kept_wrapping import PNG_SIGNATURE, png_body, png_rows_offset
-from mist.png_rows import FILTERS, PngRows
+from mist.png_rows import FILTERS, HEADER_CONTENT, PngRows, image_data_bytes
 
 _LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -85,15 +87,37 @@ class PngFile:
         return _inflated(self.compressed[:-1], self.form.stream_bytes) is None
 
 
-def _chunks(data: bytes) -> list[tuple[int, int]]:
-    """Where chunks begin and end, up to the one that says it is the last; none where one is cut short."""
+def require_all_rows(data: bytes) -> None:
+    """Refuse a PNG file whose image data end before its last row does: decoders put zeros for what is missing.
+
+    What is broken otherwise is left to them; they refuse it.
+
+    Raises
+    ------
+    SourceRefused
+        Rows are missing.
+    """
+    chunks = ((start, end) for start, end in _chunks(data, is_whole=False) if data[start + 4 : start + 8] == b"IDAT")
+    expected, inflater = image_data_bytes(data[HEADER_CONTENT]), zlib.decompressobj()
+    try:
+        found = len(inflater.decompress(b"".join(data[start + 8 : end - 4] for start, end in chunks), expected))
+    except zlib.error:
+        return
+    if found < expected:
+        raise SourceRefused(
+            f"its image data hold {found} bytes, where its size takes {expected}: rows are missing; get the file again"
+        )
+
+
+def _chunks(data: bytes, *, is_whole: bool = True) -> list[tuple[int, int]]:
+    """Where chunks begin and end, up to the one that says it is the last; none if all must be whole and one is not."""
     chunks: list[tuple[int, int]] = []
     at = len(PNG_SIGNATURE)
     while at < len(data) and (not chunks or data[chunks[-1][0] + 4 : chunks[-1][0] + 8] != b"IEND"):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         chunks.append((at, end))
         at = end
-    return chunks if at <= len(data) else []
+    return chunks if at <= len(data) or not is_whole else []
 
 
 def _inflated(compressed: bytes, size: int) -> bytes | None:

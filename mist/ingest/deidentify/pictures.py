@@ -19,17 +19,11 @@ from mist.errors import SourceRefused
 from mist.ingest.arrays import require_samples
 from mist.ingest.deidentify.marked_codestream import without_texts
 from mist.ingest.tiff_pages import description_of, pages_of
+from mist.png_rows import CHANNELS, image_data_bytes
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Samples of a pixel, by colour type (PNG 6.1)."""
-
 _PALETTE = 3
 """The colour type whose samples are indices."""
-
-_WHOLE = ((0, 0, 1, 1),)
-_INTERLACED = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""Of each pass, the first column and row, and the steps to the next ones (PNG 8.2)."""
 
 
 def clean_picture(data: bytes) -> bytes:
@@ -48,7 +42,7 @@ def _png(data: bytes) -> bytes:
     if any(kind == b"acTL" for kind, _ in chunks):
         raise SourceRefused("an animation; save each frame as a picture")
     header = next((content for kind, content in chunks if kind == b"IHDR"), b"")
-    if len(header) != 13 or header[9] not in _PNG_CHANNELS:
+    if len(header) != 13 or header[9] not in CHANNELS:
         raise SourceRefused("the PNG file has no header that makes sense; export it anew")
     most = _most_bytes(header[8], header[9])
     kept = [(kind, content) for kind, content in chunks if len(content) <= most.get(kind, -1)]
@@ -56,7 +50,7 @@ def _png(data: bytes) -> bytes:
     samples = b"".join(content for kind, content in kept if kind == b"IDAT")
     return _PNG_START + b"".join(
         struct.pack(">I4s", len(content), kind) + content + struct.pack(">I", zlib.crc32(kind + content))
-        for kind, content in [*before, (b"IDAT", _without_rest(samples, _rows_bytes(header))), (b"IEND", b"")]
+        for kind, content in [*before, (b"IDAT", _without_rest(samples, image_data_bytes(header))), (b"IEND", b"")]
     )
 
 
@@ -77,15 +71,6 @@ def _most_bytes(depth: int, colour: int) -> dict[bytes, int]:
     if colour == _PALETTE:  # elsewhere a palette is advice to those who have few colours
         return needed | {b"PLTE": 3 << depth, b"tRNS": 1 << depth}
     return needed | {b"tRNS": {0: 2, 2: 6}.get(colour, -1)}
-
-
-def _rows_bytes(header: bytes) -> int:
-    """Bytes of all rows, each with the byte that says how it is filtered (PNG 7.2)."""
-    width, height, depth, colour, _, _, is_interlaced = struct.unpack(">IIBBBBB", header)
-    bits = depth * _PNG_CHANNELS[colour]
-    passes = _INTERLACED if is_interlaced else _WHOLE
-    sizes = [(-(-(width - x) // across), -(-(height - y) // down)) for x, y, across, down in passes]
-    return sum(rows * (1 + (columns * bits + 7) // 8) for columns, rows in sizes if columns > 0 and rows > 0)
 
 
 def _without_rest(compressed: bytes, size: int) -> bytes:

@@ -25,6 +25,7 @@ from mist.ingest.dicom_streams import require_size
 from mist.ingest.dicom_tables import has_palette, palette_colours
 from mist.ingest.refusal import cause
 from mist.ingest.sample_type import to_voxels
+from mist.ingest.whole_jpeg import require_whole_jpeg
 from mist.volume import Voxels
 
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -69,7 +70,7 @@ def _require_sound_frames(dataset: FileDataset, frames: int) -> None:
     """Refuse encoded pixels before a decoder is misled by them.
 
     In fewer pieces than frames (PS3.5 A.4), one frame would be taken for several; of another size than the header says,
-    they may ask for any memory and time.
+    they may ask for any memory and time. What lacks at the end of a JPEG frame, decoders make up.
     """
     if "PixelData" in dataset and not dataset.PixelData:
         raise SourceRefused("Pixel Data is empty; export the file anew")
@@ -82,6 +83,7 @@ def _require_sound_frames(dataset: FileDataset, frames: int) -> None:
         raise SourceRefused(f"the header says {frames} frames, and there are only {pieces}; export the file anew")
     for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
         require_size(frame, int(dataset.Rows), int(dataset.Columns))
+        require_whole_jpeg(frame)
 
 
 def _cause(error: Exception) -> str:

@@ -22,6 +22,7 @@ from mist.geometry import geometry_of_indices
 from mist.ingest.png_file import PngFile, require_all_rows
 from mist.ingest.sample_type import to_voxels
 from mist.ingest.source import Contents, DecodedSource
+from mist.ingest.whole_jpeg import require_whole_jpeg
 from mist.volume import Volume, Voxels
 
 _DEEP_COLOUR_TYPES = frozenset({2, 4, 6})
@@ -53,6 +54,7 @@ def read_picture(path: Path, *, is_mask: bool, held: Contents = MappingProxyType
             unwrapped, plain = _unwrapped(data)
             if unwrapped is None and picture.format == "PNG":
                 require_all_rows(data)
+            require_whole_jpeg(data)
             is_deep = _is_deep_colour(data)
             samples = _deep_samples(data) if is_deep else _samples(picture, data, plain, is_mask=is_mask)
     voxels = to_voxels(samples)

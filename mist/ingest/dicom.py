@@ -80,8 +80,9 @@ def _read_seen(paths: Sequence[Path], seen: SeenStack, workspace: Workspace, hel
             voxels[place] = seen_pixels(seen, samples)
     voxels, rescale = alike(voxels, [one.rescale for one in seen.slices], workspace)
     plain = [PlainPixels(one.offset, seen.bits_allocated // 8, "<", is_planar=False) for one in seen.slices]
-    lowest = read_dataset(paths[0], data=held.get(paths[0]))
-    return _described(Volume(voxels, "zyx", seen.geometry, rescale), lowest, tuple(range(len(paths))), plain)
+    volume, order = Volume(voxels, "zyx", seen.geometry, rescale), tuple(range(len(paths)))
+    with refusing(paths[0].name):
+        return _described(volume, read_dataset(paths[0], data=held.get(paths[0])), order, plain)
 
 
 def _read_stack(paths: Sequence[Path], workspace: Workspace, held: Contents) -> DecodedSource:

@@ -138,7 +138,7 @@ def _require_clear_place(header: nib.Nifti1Header) -> None:
     if sform <= 0 and min(sizes) < 0:
         said = ", ".join(f"{size:g}" for size in sizes)
         raise SourceRefused(f"its pixdim is {said}, and a size is never negative; correct the header")
-    if sform <= 0 < qform and qfac not in (-1, 0, 1):
+    if sform <= 0 < qform and not (qfac >= 0 or qfac == -1):  # what is not negative all programs take for 1
         raise SourceRefused(f"its pixdim[0] is {qfac:g}, and for a qform it must be 1 or -1; correct the header")
 
 

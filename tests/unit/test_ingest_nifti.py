@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -243,7 +244,8 @@ OFFSETS = {
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("qfac", 5.0, r"its pixdim\[0\] is 5, and for a qform it must be 1 or -1; correct the header"),
+        ("qfac", math.nan, r"its pixdim\[0\] is nan, and for a qform it must be 1 or -1; correct the header"),
+        ("qfac", -5.0, r"its pixdim\[0\] is -5, and for a qform it must be 1 or -1; correct the header"),
         ("pixdim[1]", -1.0, "its pixdim is -1, 2, 3, and a size is never negative; correct the header"),
         ("qform_code", 9, "its qform_code is 9, and 0 to 5 are possible; correct the header"),
         ("sform_code", 9, "its sform_code is 9, and 0 to 5 are possible; correct the header"),
@@ -258,7 +260,7 @@ def test_a_place_that_programs_read_in_different_ways_is_refused(
 
 
 @pytest.mark.parametrize(
-    "fields", [{"qfac": 5.0}, {"pixdim[1]": -1.0}, {"qform_code": 9}, {"qfac": 0.0, "pixdim[1]": 0.0}]
+    "fields", [{"qfac": -5.0}, {"pixdim[1]": -1.0}, {"qform_code": 9}, {"qfac": 0.0, "pixdim[1]": 0.0}]
 )
 def test_what_stands_beside_an_sform_does_not_matter(
     tmp_path: Path, fields: dict[str, float], capfd: pytest.CaptureFixture[str]
@@ -270,6 +272,7 @@ def test_what_stands_beside_an_sform_does_not_matter(
     assert capfd.readouterr().err == ""
 
 
-def test_a_qfac_of_0_is_1(tmp_path: Path) -> None:
-    path = saved_with(tmp_path / "a.nii", has_sform=False, has_qform=True, fields={"qfac": 0.0})
+@pytest.mark.parametrize("qfac", [0.0, 5.0])
+def test_a_qfac_that_is_not_negative_is_1(tmp_path: Path, qfac: float) -> None:
+    path = saved_with(tmp_path / "a.nii", has_sform=False, has_qform=True, fields={"qfac": qfac})
     np.testing.assert_allclose(nifti_affine(read_nifti(path).volume.geometry), np.diag([1.0, 2.0, 3.0, 1.0]))

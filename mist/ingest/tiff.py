@@ -6,18 +6,17 @@ together, and where, is for `mist.ingest.tiff_pages` to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage
+from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
 from mist.errors import SourceRefused
 from mist.ingest.sample_type import to_voxels
 from mist.ingest.source import DecodedSource
 from mist.ingest.tiff_pages import pages_of
-from mist.ingest.whole_jpeg import require_whole_jpeg
+from mist.ingest.tiff_parts import require_all_parts
 from mist.scan import Display
 from mist.volume import Volume, Voxels
 
@@ -33,14 +32,16 @@ def read_tiff(path: Path, *, is_mask: bool) -> DecodedSource:
     Raises
     ------
     SourceRefused
-        Pages differ, are no slices or frames, the colour space is neither grey nor RGB, or a page is so large that it
-        may be meant to exhaust memory (by Pillow's `MAX_IMAGE_PIXELS`).
+        Pages differ, are no slices or frames, or are not all there, the colour space is neither grey nor RGB, or a page
+        is so large that it may be meant to exhaust memory (by Pillow's `MAX_IMAGE_PIXELS`).
     """
     with TiffFile(path, _multifile=False) as tiff:  # or it opens what OME-XML names
         pages = [page for page in tiff.pages if isinstance(page, TiffPage)]
         _require_agreement(pages, len(tiff.pages))
         first = pages[0]
         _require_plain(first, is_mask=is_mask)
+        for page in pages:
+            require_all_parts(page)
         together = pages_of(tiff, first, len(pages))
         sheets = [_samples(page) for page in pages]
     voxels = np.stack(sheets) if len(sheets) > 1 else sheets[0]
@@ -69,16 +70,6 @@ def _require_plain(page: TiffPage, *, is_mask: bool) -> None:
         raise SourceRefused(f"a page of {page.size} samples; at most {limit} are taken")
 
 
-def _streams(page: TiffPage) -> Iterator[bytes]:
-    """The JPEG streams of a page's strips or tiles, each with the tables that they share (TIFF Technical Note 2)."""
-    tables = page.jpegtables or b""
-    segments = page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts)
-    return (tables[:-2] + data[2:] if tables else data for data, _ in segments if isinstance(data, bytes))
-
-
 def _samples(page: TiffPage) -> Voxels:
-    if page.compression == COMPRESSION.JPEG:
-        for stream in _streams(page):
-            require_whole_jpeg(stream)
     samples = page.asarray()
     return np.moveaxis(samples, 0, -1) if page.axes == "SYX" else samples  # (y, x, colour)

@@ -8,7 +8,6 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import pytest
-import tifffile
 from PIL import Image
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
@@ -17,7 +16,6 @@ from pydicom.encaps import encapsulate, generate_frames
 from mist.errors import SourceRefused
 from mist.ingest.dicom import read_dicom
 from mist.ingest.pictures import read_picture
-from mist.ingest.tiff import read_tiff
 from mist.ingest.whole_jpeg import depends_on_what_follows, require_whole_jpeg
 
 END = b"\xff\xd9"
@@ -93,21 +91,6 @@ def test_a_dicom_frame_whose_data_end_early_is_refused(name: str, tmp_path: Path
     dataset.save_as(tmp_path / "short.dcm")
     with pytest.raises(SourceRefused, match=r"its JPEG data are damaged|the file is damaged"):
         read_dicom([tmp_path / "short.dcm"])
-
-
-@pytest.mark.parametrize("tile", [None, (32, 32)])
-def test_a_tiff_of_jpeg_strips_or_tiles_is_read_or_refused(tile: tuple[int, int] | None, tmp_path: Path) -> None:
-    path = tmp_path / "slide.tif"
-    tifffile.imwrite(path, noise(8, 64, 64), compression="jpeg", tile=tile)
-    with tifffile.TiffFile(path) as tiff:
-        page = tiff.pages.first
-        expected, place, length = page.asarray(), page.dataoffsets[-1], page.databytecounts[-1]
-    np.testing.assert_array_equal(read_tiff(path, is_mask=False).volume.voxels, expected)
-    data = bytearray(path.read_bytes())
-    data[place + length // 2 : place + length] = END + bytes(length - length // 2 - len(END))
-    path.write_bytes(data)
-    with pytest.raises(SourceRefused, match="its JPEG data are damaged"):
-        read_tiff(path, is_mask=False)
 
 
 def shortened(stream: bytes) -> bytes:

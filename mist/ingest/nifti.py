@@ -9,6 +9,9 @@ from __future__ import annotations
 import gzip
 import io
 import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +55,10 @@ def read_nifti(path: Path, workspace: Workspace = MEMORY) -> DecodedSource:
     Raises
     ------
     SourceRefused
-        More than four dimensions, voxels of a type that cannot be stored, or fewer than the header says.
+        More than four dimensions, voxels of a type that cannot be stored, or fewer than the header says; compressed
+        data that are damaged.
     """
-    with path.open("rb") as file:
-        is_zipped = file.read(2) == _GZIP_MARK
-    with gzip.open(path) if is_zipped else path.open("rb") as stream:
+    with _opened(path) as stream:
         said = header_of(stream)  # as in the file: reading an image puts right what it takes to be wrong
         _require_clear_place(said)
         stream.seek(0)
@@ -64,10 +66,28 @@ def read_nifti(path: Path, workspace: Workspace = MEMORY) -> DecodedSource:
         proxy = image.dataobj
         if not isinstance(proxy, ArrayProxy):
             raise SourceRefused(f"its voxels come as {type(proxy).__name__}, not as stored")
-        most = path.stat().st_size * (_MOST_INFLATION if is_zipped else 1)
+        most = path.stat().st_size * (_MOST_INFLATION if isinstance(stream, gzip.GzipFile) else 1)
         voxels, axes = _oriented(_stored(proxy, stream, most, workspace))
     rescale = Rescale(float(proxy.slope), float(proxy.inter))
     return DecodedSource(Volume(voxels, axes, _geometry(image, said["pixdim"][1:4]), rescale), _display(image))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[gzip.GzipFile | io.BufferedReader]:
+    """The file at `path`, unpacked where it is compressed: then to its end, where the checksum of all of it stands."""
+    with path.open("rb") as file:
+        is_zipped = file.read(len(_GZIP_MARK)) == _GZIP_MARK
+        file.seek(0)
+        if not is_zipped:
+            yield file
+            return
+        try:
+            with gzip.open(file) as stream:
+                yield stream
+                while stream.read(_PIECE_BYTES):
+                    pass
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise SourceRefused(f"it is compressed by gzip and damaged ({error}); fetch it again") from error
 
 
 def header_of(stream: gzip.GzipFile | io.BufferedReader) -> nib.Nifti1Header:

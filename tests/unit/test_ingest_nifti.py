@@ -14,10 +14,8 @@ import pytest
 
 from mist.errors import SourceRefused
 from mist.geometry import Space, nifti_affine
-from mist.ingest.file_format import kind_of
 from mist.ingest.nifti import read_nifti
 from mist.ingest.refusal import refusing
-from mist.ingest.source import SourceKind
 from mist.scan import Display
 from mist.volume import Rescale
 
@@ -198,25 +196,6 @@ def test_a_header_that_breaks_the_standard_is_refused(tmp_path: Path, fields: di
 
     with pytest.raises(SourceRefused, match=reason):
         read_nifti(with_header(path, **fields))
-
-
-def test_a_file_of_several_gzip_members_is_read_whole(tmp_path: Path) -> None:
-    data = save(nib.Nifti1Image(counted(5, 4, 3), AFFINE), tmp_path / "a.nii").read_bytes()
-    path = tmp_path / "a.nii.gz"
-    path.write_bytes(gzip.compress(data[:300]) + gzip.compress(data[300:]))
-
-    assert kind_of(path) is SourceKind.NIFTI
-    np.testing.assert_array_equal(read_nifti(path).volume.voxels, counted(5, 4, 3).T)
-
-
-def test_a_damaged_gzip_file_is_refused_as_such(tmp_path: Path) -> None:
-    path = save(nib.Nifti1Image(counted(5, 4, 3), AFFINE), tmp_path / "a.nii.gz")
-    data = bytearray(path.read_bytes())
-    data[-6] ^= 0xFF
-    path.write_bytes(data)
-
-    with pytest.raises(SourceRefused, match=r"compressed by gzip and damaged .*fetch it again"):
-        kind_of(path)
 
 
 def saved_with(path: Path, *, has_sform: bool, has_qform: bool, fields: Mapping[str, float]) -> Path:

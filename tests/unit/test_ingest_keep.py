@@ -42,11 +42,10 @@ def test_zipped_nifti_comes_back_with_the_same_content(tmp_path: Path) -> None:
     assert gzip.decompress(found.back) == gzip.decompress((tmp_path / "a.nii.gz").read_bytes())
 
 
-@pytest.mark.parametrize("ending", [b"\0" * 5, b"what is this"])
-def test_zipped_nifti_with_bytes_after_its_end_is_kept_as_it_is(tmp_path: Path, ending: bytes) -> None:
+def test_zipped_nifti_with_padding_after_its_end_is_kept_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.nii.gz"
     nib.Nifti1Image(noise(5, 6, 7, dtype="int16"), np.eye(4)).to_filename(path)
-    path.write_bytes(path.read_bytes() + ending)
+    path.write_bytes(path.read_bytes() + b"\0" * 5)
     assert only_kept(path).is_exact
 
 

@@ -60,3 +60,11 @@ def test_a_compressed_file_that_is_cut_short_is_refused(tmp_path: Path, missing:
 
     with pytest.raises(SourceRefused, match=r"compressed by gzip and damaged .*fetch it again"):
         read_nifti(path)
+
+
+def test_a_compressed_file_with_something_after_its_end_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.nii.gz", SMALL)
+    path.write_bytes(path.read_bytes() + b"what is this")
+
+    with pytest.raises(SourceRefused, match=r"compressed by gzip and damaged .*fetch it again"):
+        read_nifti(path)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,12 +86,25 @@ def _write(path: Path, pieces: Sequence[Piece]) -> None:
         sys.stdout.buffer.writelines(pieces)
         sys.stdout.buffer.flush()
         return
-    try:
+    with naming(path):
         if path.exists() and not path.is_file():
             with path.open("wb") as stream:
                 stream.writelines(pieces)
         else:
             replace_file(path.resolve(), pieces)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of the system that name the file which is being written: a full disk's name none, others a temporary one.
+
+    Raises
+    ------
+    OSError
+        What the block raised, of `path`.
+    """
+    try:
+        yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mist.delivery.file import replace_file
+from mist.delivery.file import naming, replace_file
 from mist.errors import InvalidRequest, ScanCorrupt
 from mist.kept_file import KeptFile, is_portable_name, restored_body, sheets_of
 from mist.kept_wrapping import Wrapping, wrapped
@@ -128,8 +128,9 @@ def _given(dataset: Dataset, scan_id: str, folder: Path, *, overwrite: bool) -> 
     sheets = sheets_of(volume.voxels, volume.axes)
     for path, file, part in zip(paths, source.files, _parts(scan_id, source, kept, sheets), strict=True):
         data = _restored(scan_id, file, part, sheets)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, [data])
+        with naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, [data])
         yield GivenFile(scan_id, path, len(data), file.wrapping)
 
 

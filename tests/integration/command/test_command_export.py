@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 from pathlib import Path
 
@@ -56,6 +57,15 @@ class TestExport:
         assert re.search(r"^xr0 +source.zst is missing$", done.output, re.MULTILINE)
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mr", "mr-mask", "xr1"]
         assert re.search(r"^xr0 +source.zst is missing$", mist("verify", copied).output, re.MULTILINE)
+
+    def test_a_full_disk_is_told_with_the_file_that_did_not_fit(
+        self, mist: Mist, dataset: Path, full_folder: Path
+    ) -> None:
+        room = os.statvfs(full_folder).f_bavail * os.statvfs(full_folder).f_bsize
+        (full_folder / "ballast").write_bytes(bytes(room - 4096))
+        done = mist("export", dataset, "xr0", "-o", full_folder)
+        assert done.error == f"{full_folder / 'xr0' / 'xr0.png'}: No space left on device"
+        assert [*(full_folder / "xr0").iterdir()] == []
 
     def test_a_server_gives_no_source_files_out_and_is_sound_without(
         self, mist: Mist, server: RunningServer, dataset: Path, tmp_path: Path

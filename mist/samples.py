@@ -15,15 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mist.clamping import clamp_into
+from mist.common_factor import END_OF_COUNTS, common_factor
 from mist.errors import InvalidRequest
 from mist.label_values import MOST_LISTED, listed, unlisted
 from mist.volume import DTYPES, Voxels
 from mist.words import LOWER_RANGE, WORD_BITS
 
 Integers = npt.NDArray[np.integer]
-
-_INT32_END = 2**31
-_INT64_END = 2**63
 
 FEWEST_STEPS = 128
 """Integers are stored in units of a step only where they span at least this many steps. A reduced level is rounded to
@@ -32,9 +30,6 @@ of two or twenty grey levels keeps its smooth reductions."""
 
 _FEW_SAMPLES = 4096
 """Of most images, so many samples already show that there is no step."""
-
-_NEIGHBOURS = np.array([0, 1, -1, 2, -2, 3, -3])
-"""In units in the last place, nearest first: more than the rounding of two bounds and their middle can amount to."""
 
 
 class Coding(StrEnum):
@@ -210,44 +205,15 @@ def _scaled(samples: Voxels) -> Attempt | None:
     """Integers times a slope: the slope is sought from the distinct magnitudes, then proven on every sample."""
     if not np.isfinite(samples).all():
         return None
-    slope = _common_factor(np.unique(np.abs(samples)))
+    slope = common_factor(np.unique(np.abs(samples)))
     if slope is None:
         return None
     integers = np.rint(samples / np.float64(slope))
-    if np.abs(integers).max() >= _INT32_END:
+    if np.abs(integers).max() >= END_OF_COUNTS:
         return None
     whole = integers.astype(np.int32)
     back = (whole * np.float64(slope)).astype(samples.dtype)
     return (whole, Coding.SCALED, slope) if back.tobytes() == samples.tobytes() else None
-
-
-def _common_factor(magnitudes: npt.NDArray[np.floating]) -> float | None:
-    """A factor of which all of the sorted, distinct `magnitudes` are whole multiples after rounding, or None.
-
-    A first estimate counts how many times the factor goes into each magnitude. Each magnitude then bounds the factor:
-    it must round to that magnitude when multiplied by its count. Any factor within all bounds will do; those of
-    float64 magnitudes are as narrow as a float64 itself, so the neighbours of the middle are tried, too.
-    """
-    exact = magnitudes.astype(np.float64)
-    if exact[-1] < _INT64_END and np.array_equal(exact, np.rint(exact)):
-        return float(np.gcd.reduce(exact.astype(np.int64)) or 1)
-    values = exact[exact > 0]
-    least_gap = float(np.diff(exact).min(initial=values[0]))
-    if values[-1] / least_gap >= _INT32_END:
-        return None
-    counts = np.rint(values / _refined(least_gap, values))
-    wanted = magnitudes[magnitudes > 0]
-    half_ulp = np.spacing(wanted).astype(np.float64) / 2
-    middle = (((values - half_ulp) / counts).max() + ((values + half_ulp) / counts).min()) / 2
-    nearest = middle + np.spacing(middle) * _NEIGHBOURS
-    return next((float(at) for at in nearest if np.array_equal((counts * at).astype(wanted.dtype), wanted)), None)
-
-
-def _refined(factor: float, values: npt.NDArray[np.float64]) -> float:
-    """An estimated `factor`, made finer with each of the rising `values`, which it divides ever more often."""
-    for value in values.tolist():
-        factor = value / max(1, round(value / factor))
-    return factor
 
 
 def _ordered_bits(samples: Voxels) -> Attempt:

@@ -12,7 +12,8 @@ from mist.ingest.discover import discover
 from mist.ingest.keep import keep_files
 from mist.ingest.load import load_scan
 from mist.ingest.source import read_files
-from mist.kept_file import KeptFile, restored_body, sheets_of
+from mist.kept_bytes import restored_body, sheets_of
+from mist.kept_file import KeptFile
 from mist.kept_wrapping import Wrapping, wrapped
 
 COMPRESSION_KEYWORDS = ("PixelData", "PhotometricInterpretation", "ExtendedOffsetTable", "ExtendedOffsetTableLengths")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from mist.delivery.file import naming, replace_file
 from mist.errors import InvalidRequest, ScanCorrupt
-from mist.kept_file import KeptFile, is_portable_name, restored_body, sheets_of
+from mist.kept_bytes import restored_body, sheets_of
+from mist.kept_file import KeptFile, is_portable_name
 from mist.kept_wrapping import Wrapping, wrapped
 from mist.request import Request
 from mist.scan import hex_digest

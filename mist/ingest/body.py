@@ -1,6 +1,6 @@
 """Source files as bodies: what they hold, and where in it the voxels should lie.
 
-The rule: a format is only told where to look. What is found there is compared (`mist.kept_file`), so a wrong answer
+The rule: a format is only told where to look. What is found there is compared (`mist.kept_bytes`), so a wrong answer
 costs bytes and never content, and a file that nobody understands is kept as it is. Knows every format but DICOM, which
 has a module of its own.
 """
@@ -16,7 +16,8 @@ import numpy as np
 from tifffile import COMPRESSION, FILLORDER, TiffFile, TiffPage
 
 from mist.ingest.png_file import PngFile
-from mist.kept_file import Content, Layout
+from mist.kept_bytes import Content
+from mist.kept_file import Layout
 from mist.kept_wrapping import Wrapping, png_rows_offset, unzipped
 from mist.png_rows import PngRows
 from mist.volume import Voxels
@@ -37,7 +38,7 @@ class FileSheets:
     """A scan's voxels, and which of them a file holds."""
 
     all: Voxels
-    """(sheet, y, x[, c]); see `mist.kept_file.sheets_of`."""
+    """(sheet, y, x[, c]); see `mist.kept_bytes.sheets_of`."""
     mine: tuple[int, ...]
     """The file's, in its order."""
 

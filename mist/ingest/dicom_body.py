@@ -27,7 +27,7 @@ from mist.ingest.body import Body, FileSheets
 from mist.ingest.dicom_dataset import text, transfer_syntax
 from mist.ingest.dicom_tables import has_palette
 from mist.ingest.source import PlainPixels
-from mist.kept_file import Content
+from mist.kept_bytes import Content
 from mist.kept_wrapping import Wrapping, dataset_start, inflated_dicom, meta_elements
 
 _TAGS = {"PixelData": 0x7FE00010, "FloatPixelData": 0x7FE00008, "DoubleFloatPixelData": 0x7FE00009}

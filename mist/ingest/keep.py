@@ -18,7 +18,8 @@ from mist.ingest.body import Body, FileSheets, array_body, nifti_body, picture_b
 from mist.ingest.dicom_body import dicom_body
 from mist.ingest.refusal import refusing
 from mist.ingest.source import Contents, DecodedSource, PlainPixels, ScanTask, SourceFile, SourceKind
-from mist.kept_file import Content, KeptFile, comes_back, kept_of, sheets_of, spans_of
+from mist.kept_bytes import Content, comes_back, kept_of, sheets_of, spans_of
+from mist.kept_file import KeptFile
 from mist.kept_wrapping import Wrapping
 
 _BODIES = {

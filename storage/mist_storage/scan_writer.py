@@ -112,7 +112,7 @@ def write_scan(  # noqa: PLR0913 - each names one part of what is stored
     sources
         What is said of each source file: its name, size, SHA-256, and how it comes back.
     kept
-        What is kept of the files beside the voxels, one after the other; see `mist.kept_file`.
+        What is kept of the files beside the voxels, one after the other; see `mist.kept_bytes`.
     workspace
         Where there is room for what is needed meanwhile.
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from mist.kept_file import KeptFile, Layout, kept_of, restored_body, spans_of
+from mist.kept_bytes import kept_of, restored_body, spans_of
+from mist.kept_file import KeptFile, Layout
 from mist.kept_wrapping import Wrapping
 from tests.source_files import only_kept
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mist.errors import InvalidRequest
-from mist.kept_file import KeptFile, Layout, Span, kept_of, restored_body, sheets_of, spans_of
+from mist.kept_bytes import kept_of, restored_body, sheets_of, spans_of
+from mist.kept_file import KeptFile, Layout, Span
 from mist.kept_wrapping import Wrapping
 
 SHEETS = np.random.default_rng(0).integers(-30000, 30000, (4, 5, 6)).astype(np.int16)

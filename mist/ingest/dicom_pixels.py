@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy.typing as npt
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.encaps import generate_frames, parse_basic_offsets, parse_fragments
+from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import RLELossless
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import transfer_syntax
 from mist.ingest.dicom_decoders import decode_frames, decoder_of
 from mist.ingest.dicom_header import DicomHeader, no_pixels
 from mist.ingest.dicom_samples import require_clear_samples
-from mist.ingest.dicom_streams import require_size
+from mist.ingest.dicom_streams import begins_picture, require_form
 from mist.ingest.dicom_tables import has_palette, palette_colours
 from mist.ingest.refusal import cause
 from mist.ingest.sample_type import to_voxels
@@ -69,8 +70,9 @@ def _decoded(dataset: FileDataset, frames: int) -> npt.NDArray[Any]:
 def _require_sound_frames(dataset: FileDataset, frames: int) -> None:
     """Refuse encoded pixels before a decoder is misled by them.
 
-    In fewer pieces than frames (PS3.5 A.4), one frame would be taken for several; of another size than the header says,
-    they may ask for any memory and time. What lacks at the end of a JPEG frame, decoders make up.
+    In fewer pieces than frames (PS3.5 A.4), one frame would be taken for several; of more pictures than frames, some
+    would be left out; of another form than the header says, they may ask for any memory and time, and become other
+    pictures. What lacks at the end of a JPEG frame, decoders make up.
     """
     if "PixelData" in dataset and not dataset.PixelData:
         raise SourceRefused("Pixel Data is empty; export the file anew")
@@ -78,11 +80,14 @@ def _require_sound_frames(dataset: FileDataset, frames: int) -> None:
         return
     stream = BytesIO(dataset.PixelData)
     parse_basic_offsets(stream)
-    pieces, _ = parse_fragments(stream)
-    if pieces < frames:
-        raise SourceRefused(f"the header says {frames} frames, and there are only {pieces}; export the file anew")
+    is_rle = transfer_syntax(dataset) == RLELossless
+    begins = [begins_picture(fragment, is_rle=is_rle) for fragment in generate_fragments(stream)]
+    if len(begins) < frames:
+        raise SourceRefused(f"the header says {frames} frames, and there are only {len(begins)}; export the file anew")
+    if sum(begins) > frames:
+        raise SourceRefused(f"the header says {frames} frames, and there are {sum(begins)}; correct Number of Frames")
     for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
-        require_size(frame, int(dataset.Rows), int(dataset.Columns))
+        require_form(frame, dataset)
         require_whole_jpeg(frame)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 import zlib
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from pydicom import Dataset
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, JPEGExtended12Bit, RLELossless, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    UID,
+    JPEG2000Lossless,
+    JPEGExtended12Bit,
+    JPEGLSLossless,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom import read_dicom
@@ -140,3 +148,19 @@ def test_another_number_of_frames_than_the_header_says_is_refused(tmp_path: Path
 
     with pytest.raises(SourceRefused, match="the header says 3 frames, and there are only 2"):
         stored(dataset, tmp_path / "a", DEFLATED_FRAMES)
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, RLELossless])
+def test_more_pictures_than_frames_are_refused_where_no_offsets_tell_them_apart(tmp_path: Path, syntax: UID) -> None:
+    samples = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    frame = {
+        JPEG2000Lossless: bytes(imagecodecs.jpeg2k_encode(samples, codecformat="j2k", level=0)),
+        JPEGLSLossless: bytes(imagecodecs.jpegls_encode(samples)),
+        RLELossless: struct.pack("<16L", 2, 64, 66, *[0] * 13) + b"\xc1\0\xc1\1",
+    }[syntax]
+    dataset = object_of([frame], 16, (8, 8))
+    stored(dataset, tmp_path / "a", syntax)
+    dataset.PixelData = encapsulate([frame, frame], has_bot=False)
+
+    with pytest.raises(SourceRefused, match="the header says 1 frames, and there are 2; correct Number of Frames"):
+        stored(dataset, tmp_path / "b", syntax)

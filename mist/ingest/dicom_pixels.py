@@ -8,14 +8,17 @@ than the header announces is refused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
+from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import RLELossless
+from pydicom.uid import HTJ2KLossless, HTJ2KLosslessRPCL, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import transfer_syntax
@@ -35,6 +38,13 @@ PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 _ALL_FAILED = "exceptions were raised by all available plugins"
 """In pydicom's message, before what each decoder said, which is of use to nobody else."""
+
+
+_ITEM_BYTES = 8
+"""Before each fragment: a tag and a length (PS3.5 A.4)."""
+
+_WITHOUT_SIGN = (JPEGLSLossless, JPEG2000Lossless, HTJ2KLossless, HTJ2KLosslessRPCL)
+"""Syntaxes without loss of which pydicom goes by the bits of the stream, not by Bits Stored, to tell the sign."""
 
 
 def decode_pixels(dataset: FileDataset, header: DicomHeader) -> Voxels:
@@ -62,9 +72,18 @@ def _decoded(dataset: FileDataset, frames: int) -> npt.NDArray[Any]:
     decode = decoder_of(dataset, syntax)
     try:
         _require_sound_frames(dataset, frames)
-        return pixel_array(dataset) if decode is None else decode_frames(dataset, decode, frames)
+        pixels = pixel_array(dataset) if decode is None else decode_frames(dataset, decode, frames)
     except Exception as error:
         raise SourceRefused(f"its pixels cannot be decoded ({syntax.name}): {_cause(error)}") from error
+    return _signed(pixels, int(dataset.BitsStored)) if syntax in _WITHOUT_SIGN else pixels
+
+
+def _signed(pixels: npt.NDArray[Any], bits: int) -> npt.NDArray[Any]:
+    """Signed samples of which none is negative as what their low `bits` say (PS3.5 8.1.1), where all lie in those."""
+    if pixels.dtype.kind != "i" or pixels.min() < 0 or not 1 << (bits - 1) <= pixels.max() < 1 << bits:
+        return pixels
+    extended: npt.NDArray[Any] = pixels - ((pixels >> (bits - 1)) << bits)
+    return extended
 
 
 def _require_sound_frames(dataset: FileDataset, frames: int) -> None:
@@ -81,14 +100,29 @@ def _require_sound_frames(dataset: FileDataset, frames: int) -> None:
     stream = BytesIO(dataset.PixelData)
     parse_basic_offsets(stream)
     is_rle = transfer_syntax(dataset) == RLELossless
-    begins = [begins_picture(fragment, is_rle=is_rle) for fragment in generate_fragments(stream)]
+    fragments = list(generate_fragments(stream))
+    begins = [begins_picture(fragment, is_rle=is_rle) for fragment in fragments]
     if len(begins) < frames:
         raise SourceRefused(f"the header says {frames} frames, and there are only {len(begins)}; export the file anew")
     if sum(begins) > frames:
         raise SourceRefused(f"the header says {frames} frames, and there are {sum(begins)}; correct Number of Frames")
+    _require_true_offsets(dataset, fragments)
     for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
         require_form(frame, dataset)
         require_whole_jpeg(frame)
+
+
+def _require_true_offsets(dataset: FileDataset, fragments: Sequence[bytes]) -> None:
+    """Refuse an Extended Offset Table that does not say where fragments lie, a frame each (PS3.3 C.7.6.3.1.8).
+
+    By another one a frame would be read twice, or in the place of another.
+    """
+    if "ExtendedOffsetTable" not in dataset:
+        return
+    said = np.frombuffer(dataset.ExtendedOffsetTable, "<u8").tolist()
+    true = list(accumulate((len(fragment) + _ITEM_BYTES for fragment in fragments), initial=0))[:-1]
+    if said != true:
+        raise SourceRefused("its Extended Offset Table does not say where its frames lie; export the file anew")
 
 
 def _cause(error: Exception) -> str:

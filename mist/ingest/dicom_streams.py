@@ -1,8 +1,8 @@
 """What a compressed stream says of its picture, before anything is decoded.
 
 The rule: a decoder does what the stream says, so a stream that contradicts its object is refused first: one changed
-byte asks for gigabytes, or for minutes; samples of more bits are cut, and colours taken for others. Knows headers of JPEG,
-JPEG-LS and JPEG 2000, how a frame of RLE begins, and nothing of pixels.
+byte asks for gigabytes, or for minutes; samples of more bits are cut, and colours taken for others. Knows headers of
+JPEG, JPEG-LS and JPEG 2000, how a frame of RLE begins, and nothing of pixels.
 """
 
 from __future__ import annotations

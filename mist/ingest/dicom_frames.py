@@ -157,7 +157,7 @@ def _in_order(dataset: Dataset, places: Sequence[Sequence[int]]) -> list[list[in
             f"its frames lie in {len(places)} places, {max(counts)} in one of them and {min(counts)} in another; "
             "split it, or export it anew if frames are missing"
         )
-    if len(places) == 1 or counts[0] == 1:
+    if counts[0] == 1:
         return [list(place) for place in places]
     for table in _tables(dataset, sum(counts)):
         varies = np.any([np.ptp(table[list(place)], axis=0) > 0 for place in places], axis=0)
@@ -165,6 +165,8 @@ def _in_order(dataset: Dataset, places: Sequence[Sequence[int]]) -> list[list[in
         keys = [[key for key, _ in pairs] for pairs in keyed]
         if all(found == keys[0] for found in keys) and len(set(keys[0])) == len(keys[0]):
             return [[frame for _, frame in pairs] for pairs in keyed]
+    if len(places) == 1:
+        return [list(places[0])]  # as they are, for want of anything better
     raise SourceRefused(
         f"{counts[0]} of its frames lie in each of {len(places)} places, and neither Dimension Index Values nor "
         "Temporal Position Index say which belong together; export it anew with them, or as one series for each moment"

@@ -8,15 +8,11 @@ than the header announces is refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from io import BytesIO
-from itertools import accumulate
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.encaps import generate_fragments, generate_frames, parse_basic_offsets
+from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import HTJ2KLossless, HTJ2KLosslessRPCL, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
@@ -25,7 +21,7 @@ from mist.ingest.dicom_dataset import transfer_syntax
 from mist.ingest.dicom_decoders import decode_frames, decoder_of
 from mist.ingest.dicom_header import DicomHeader, no_pixels
 from mist.ingest.dicom_samples import require_clear_samples
-from mist.ingest.dicom_streams import begins_picture, require_form
+from mist.ingest.dicom_streams import require_form, require_frames
 from mist.ingest.dicom_tables import has_palette, palette_colours
 from mist.ingest.refusal import cause
 from mist.ingest.sample_type import to_voxels
@@ -39,9 +35,6 @@ PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _ALL_FAILED = "exceptions were raised by all available plugins"
 """In pydicom's message, before what each decoder said, which is of use to nobody else."""
 
-
-_ITEM_BYTES = 8
-"""Before each fragment: a tag and a length (PS3.5 A.4)."""
 
 _WITHOUT_SIGN = (JPEGLSLossless, JPEG2000Lossless, HTJ2KLossless, HTJ2KLosslessRPCL)
 """Syntaxes without loss of which pydicom goes by the bits of the stream, not by Bits Stored, to tell the sign."""
@@ -97,32 +90,11 @@ def _require_sound_frames(dataset: FileDataset, frames: int) -> None:
         raise SourceRefused("Pixel Data is empty; export the file anew")
     if "PixelData" not in dataset or not dataset["PixelData"].is_undefined_length:
         return
-    stream = BytesIO(dataset.PixelData)
-    parse_basic_offsets(stream)
     is_rle = transfer_syntax(dataset) == RLELossless
-    fragments = list(generate_fragments(stream))
-    begins = [begins_picture(fragment, is_rle=is_rle) for fragment in fragments]
-    if len(begins) < frames:
-        raise SourceRefused(f"the header says {frames} frames, and there are only {len(begins)}; export the file anew")
-    if sum(begins) > frames:
-        raise SourceRefused(f"the header says {frames} frames, and there are {sum(begins)}; correct Number of Frames")
-    _require_true_offsets(dataset, fragments)
+    require_frames(dataset.PixelData, frames, is_rle=is_rle, offsets=dataset.get("ExtendedOffsetTable"))
     for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
         require_form(frame, dataset)
         require_whole_jpeg(frame)
-
-
-def _require_true_offsets(dataset: FileDataset, fragments: Sequence[bytes]) -> None:
-    """Refuse an Extended Offset Table that does not say where fragments lie, a frame each (PS3.3 C.7.6.3.1.8).
-
-    By another one a frame would be read twice, or in the place of another.
-    """
-    if "ExtendedOffsetTable" not in dataset:
-        return
-    said = np.frombuffer(dataset.ExtendedOffsetTable, "<u8").tolist()
-    true = list(accumulate((len(fragment) + _ITEM_BYTES for fragment in fragments), initial=0))[:-1]
-    if said != true:
-        raise SourceRefused("its Extended Offset Table does not say where its frames lie; export the file anew")
 
 
 def _cause(error: Exception) -> str:

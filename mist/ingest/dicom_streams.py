@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import accumulate
 
 from pydicom.dataset import FileDataset
+from pydicom.encaps import generate_fragments, parse_basic_offsets
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import text
@@ -35,6 +38,9 @@ _PICTURES = (b"\xff\xd8\xff", _CODESTREAM)
 
 _RLE_HEADER = struct.Struct("<LL")
 """How many segments a frame of RLE has, up to 15, and where the first begins: after 64 bytes (PS3.5 G.5)."""
+
+_ITEM_BYTES = 8
+"""Before each fragment: a tag and a length (PS3.5 A.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,34 @@ def begins_picture(fragment: bytes, *, is_rle: bool = False) -> bool:
         return fragment.startswith(_PICTURES)
     segments, first = _RLE_HEADER.unpack_from(fragment) if len(fragment) >= _RLE_HEADER.size else (0, 0)
     return bool(1 <= segments <= 15 and first == 64)
+
+
+def require_frames(encoded: bytes, frames: int, *, is_rle: bool, offsets: bytes | None) -> None:
+    """Make sure that encapsulated pixels hold the frames that their object says, where it says that they lie.
+
+    Parameters
+    ----------
+    encoded
+        The value of Pixel Data (PS3.5 A.4).
+    offsets
+        That of Extended Offset Table, if there is one: by a wrong one, a frame is read in the place of another.
+
+    Raises
+    ------
+    SourceRefused
+        There are fewer pieces or more pictures than frames, or offsets are wrong.
+    """
+    stream = BytesIO(encoded)
+    parse_basic_offsets(stream)
+    fragments = list(generate_fragments(stream))
+    pictures = sum(begins_picture(fragment, is_rle=is_rle) for fragment in fragments)
+    if len(fragments) < frames:
+        raise SourceRefused(f"the header says {frames} frames, and there are only {len(fragments)}; export it anew")
+    if pictures > frames:
+        raise SourceRefused(f"the header says {frames} frames, and there are {pictures}; correct Number of Frames")
+    places = accumulate((len(fragment) + _ITEM_BYTES for fragment in fragments[:-1]), initial=0)
+    if offsets is not None and offsets != struct.pack(f"<{len(fragments)}Q", *places):
+        raise SourceRefused("its Extended Offset Table does not say where its frames lie; export the file anew")
 
 
 def require_form(stream: bytes, dataset: FileDataset) -> None:

@@ -18,6 +18,7 @@ from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import frame_value, number, numbers, text, value_of
 from mist.ingest.dicom_geometry import frame_plane, pixel_spacing_mm
 from mist.ingest.dicom_stack import POSITION_TOLERANCE_MM, Plane, Stack, stack_planes
+from mist.ingest.dicom_tomogram import tomogram_planes
 
 ALWAYS_STACKED = frozenset({"SEG", "RTDOSE"})
 """Modalities whose frames are planes in space and never moments in time: one frame in each place, or a refusal."""
@@ -96,6 +97,8 @@ def _frame_planes(dataset: Dataset, frames: int) -> list[Plane | None]:
     offsets = numbers(dataset.get("GridFrameOffsetVector"), "GridFrameOffsetVector", frames)
     if offsets is not None:
         return _dose_planes(dataset, offsets)
+    if tomogram := tomogram_planes(dataset, frames):
+        return [*tomogram]
     if value_of(dataset, "ImagePositionPatient") is not None and _position(dataset) is None:
         return [None] * frames  # of the object as a whole, or of its first frame alone
     return [frame_plane(dataset, frame, f"frame {frame + 1}") for frame in range(frames)]

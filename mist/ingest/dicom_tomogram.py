@@ -1,7 +1,7 @@
 """Where the frames of a reconstructed tomogram of nuclear medicine lie (PS3.3 C.8.4.11, C.8.4.15).
 
-The rule: the detector gives the place of the first slice, the sign of Spacing Between Slices the way from there, and the
-Slice Vector says which slice a frame is. What lacks one of them has no places. Reads headers, never pixels.
+The rule: the detector gives the place of the first slice, the sign of Spacing Between Slices the way from there, and
+the Slice Vector says which slice a frame is. What lacks one of them has no places. Reads headers, never pixels.
 """
 
 from __future__ import annotations

@@ -64,6 +64,8 @@ pydicom's own test files (`pydicom/`). This page is written by
 | frames with even positions | slices in the order of their positions; refused where slices are missing or askew |
 | several frames in each place | volumes one after the other, by Dimension Index Values or Temporal Position Index |
 | frames without positions, or all in one place | moments in time |
+| frames of a SPECT volume (NM, RECON TOMO) | slices, by the detector's position and Spacing Between Slices |
+| mosaics; compressed streams of other components, bits or colours than the header says | refused |
 | lossy JPEG whose values exceed Bits Stored by one | as decoded (GDCM would cut 1024 of 10 bits to 0) |
 """
 

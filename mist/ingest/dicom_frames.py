@@ -18,6 +18,7 @@ from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import frame_value, number, numbers, text, value_of
 from mist.ingest.dicom_geometry import frame_plane, pixel_spacing_mm
 from mist.ingest.dicom_stack import POSITION_TOLERANCE_MM, Plane, Stack, stack_planes
+from mist.ingest.dicom_tomogram import tomogram_planes
 
 ALWAYS_STACKED = frozenset({"SEG", "RTDOSE"})
 """Modalities whose frames are planes in space and never moments in time: one frame in each place, or a refusal."""
@@ -96,6 +97,8 @@ def _frame_planes(dataset: Dataset, frames: int) -> list[Plane | None]:
     offsets = numbers(dataset.get("GridFrameOffsetVector"), "GridFrameOffsetVector", frames)
     if offsets is not None:
         return _dose_planes(dataset, offsets)
+    if tomogram := tomogram_planes(dataset, frames):
+        return [*tomogram]
     if value_of(dataset, "ImagePositionPatient") is not None and _position(dataset) is None:
         return [None] * frames  # of the object as a whole, or of its first frame alone
     return [frame_plane(dataset, frame, f"frame {frame + 1}") for frame in range(frames)]
@@ -157,7 +160,7 @@ def _in_order(dataset: Dataset, places: Sequence[Sequence[int]]) -> list[list[in
             f"its frames lie in {len(places)} places, {max(counts)} in one of them and {min(counts)} in another; "
             "split it, or export it anew if frames are missing"
         )
-    if len(places) == 1 or counts[0] == 1:
+    if counts[0] == 1:
         return [list(place) for place in places]
     for table in _tables(dataset, sum(counts)):
         varies = np.any([np.ptp(table[list(place)], axis=0) > 0 for place in places], axis=0)
@@ -165,6 +168,8 @@ def _in_order(dataset: Dataset, places: Sequence[Sequence[int]]) -> list[list[in
         keys = [[key for key, _ in pairs] for pairs in keyed]
         if all(found == keys[0] for found in keys) and len(set(keys[0])) == len(keys[0]):
             return [[frame for _, frame in pairs] for pairs in keyed]
+    if len(places) == 1:
+        return [list(places[0])]  # as they are, for want of anything better
     raise SourceRefused(
         f"{counts[0]} of its frames lie in each of {len(places)} places, and neither Dimension Index Values nor "
         "Temporal Position Index say which belong together; export it anew with them, or as one series for each moment"

@@ -8,20 +8,20 @@ than the header announces is refused.
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any
 
 import numpy.typing as npt
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.encaps import generate_frames, parse_basic_offsets, parse_fragments
+from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import HTJ2KLossless, HTJ2KLosslessRPCL, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import transfer_syntax
 from mist.ingest.dicom_decoders import decode_frames, decoder_of
 from mist.ingest.dicom_header import DicomHeader, no_pixels
 from mist.ingest.dicom_samples import require_clear_samples
-from mist.ingest.dicom_streams import require_size
+from mist.ingest.dicom_streams import require_form, require_frames
 from mist.ingest.dicom_tables import has_palette, palette_colours
 from mist.ingest.refusal import cause
 from mist.ingest.sample_type import to_voxels
@@ -34,6 +34,10 @@ PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 _ALL_FAILED = "exceptions were raised by all available plugins"
 """In pydicom's message, before what each decoder said, which is of use to nobody else."""
+
+
+_WITHOUT_SIGN = (JPEGLSLossless, JPEG2000Lossless, HTJ2KLossless, HTJ2KLosslessRPCL)
+"""Syntaxes without loss of which pydicom goes by the bits of the stream, not by Bits Stored, to tell the sign."""
 
 
 def decode_pixels(dataset: FileDataset, header: DicomHeader) -> Voxels:
@@ -61,28 +65,35 @@ def _decoded(dataset: FileDataset, frames: int) -> npt.NDArray[Any]:
     decode = decoder_of(dataset, syntax)
     try:
         _require_sound_frames(dataset, frames)
-        return pixel_array(dataset) if decode is None else decode_frames(dataset, decode, frames)
+        pixels = pixel_array(dataset) if decode is None else decode_frames(dataset, decode, frames)
     except Exception as error:
         raise SourceRefused(f"its pixels cannot be decoded ({syntax.name}): {_cause(error)}") from error
+    return _signed(pixels, int(dataset.BitsStored)) if syntax in _WITHOUT_SIGN else pixels
+
+
+def _signed(pixels: npt.NDArray[Any], bits: int) -> npt.NDArray[Any]:
+    """Signed samples of which none is negative as what their low `bits` say (PS3.5 8.1.1), where all lie in those."""
+    if pixels.dtype.kind != "i" or pixels.min() < 0 or not 1 << (bits - 1) <= pixels.max() < 1 << bits:
+        return pixels
+    extended: npt.NDArray[Any] = pixels - ((pixels >> (bits - 1)) << bits)
+    return extended
 
 
 def _require_sound_frames(dataset: FileDataset, frames: int) -> None:
     """Refuse encoded pixels before a decoder is misled by them.
 
-    In fewer pieces than frames (PS3.5 A.4), one frame would be taken for several; of another size than the header says,
-    they may ask for any memory and time. What lacks at the end of a JPEG frame, decoders make up.
+    In fewer pieces than frames (PS3.5 A.4), one frame would be taken for several; of more pictures than frames, some
+    would be left out; of another form than the header says, they may ask for any memory and time, and become other
+    pictures. What lacks at the end of a JPEG frame, decoders make up.
     """
     if "PixelData" in dataset and not dataset.PixelData:
         raise SourceRefused("Pixel Data is empty; export the file anew")
     if "PixelData" not in dataset or not dataset["PixelData"].is_undefined_length:
         return
-    stream = BytesIO(dataset.PixelData)
-    parse_basic_offsets(stream)
-    pieces, _ = parse_fragments(stream)
-    if pieces < frames:
-        raise SourceRefused(f"the header says {frames} frames, and there are only {pieces}; export the file anew")
+    is_rle = transfer_syntax(dataset) == RLELossless
+    require_frames(dataset.PixelData, frames, is_rle=is_rle, offsets=dataset.get("ExtendedOffsetTable"))
     for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
-        require_size(frame, int(dataset.Rows), int(dataset.Columns))
+        require_form(frame, dataset)
         require_whole_jpeg(frame)
 
 

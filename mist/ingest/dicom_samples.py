@@ -1,7 +1,7 @@
 """What the samples of a DICOM object are, before any of them is decoded.
 
-The rule: decoders take what is in the low bits for the value, and what has three samples for RGB. An object that says
-otherwise is refused, since its picture would look right and be wrong. Reads headers, never pixels.
+The rule: decoders take what is in the low bits for the value, what has three samples for RGB, and an image for one. An
+object that says otherwise is refused, since its picture would look right and be wrong. Reads headers, never pixels.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def require_clear_samples(dataset: FileDataset) -> None:
     Raises
     ------
     SourceRefused
-        Colours are of another kind, or values lie in other bits; or the object does not say so.
+        Colours are of another kind, values lie in other bits, or it is a mosaic; or the object does not say so.
     """
     photometric = text(dataset, "PhotometricInterpretation")
     samples = int(number(value_of(dataset, "SamplesPerPixel"), "SamplesPerPixel") or 0)
@@ -55,6 +55,7 @@ def require_clear_samples(dataset: FileDataset) -> None:
             f"{transfer_syntax(dataset).name}; export it anew as RGB"
         )
     _require_low_bits(dataset)
+    _require_no_mosaic(dataset)
 
 
 def _require_low_bits(dataset: FileDataset) -> None:
@@ -64,4 +65,13 @@ def _require_low_bits(dataset: FileDataset) -> None:
         raise SourceRefused(
             f"its High Bit is {high:g} with {stored:g} bits stored, so that values may lie in other than the low bits; "
             f"High Bit must be {stored - 1:g}: export it anew, or correct the header if values are in the low bits"
+        )
+
+
+def _require_no_mosaic(dataset: FileDataset) -> None:
+    """Refuse the slices of a volume side by side in one image, whose position and spacing are those of no slice."""
+    if "MOSAIC" in text(dataset, "ImageType"):
+        raise SourceRefused(
+            "it is a mosaic (Image Type): slices side by side, whose places are in private elements alone; convert the "
+            "series to NIfTI or enhanced MR first"
         )

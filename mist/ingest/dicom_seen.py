@@ -34,7 +34,7 @@ _ELSEWHERE = (
 )
 """Where an object may say more of its values, its place and its pixels than single attributes do."""
 
-_KEYWORDS = ("HighBit", "RescaleIntercept", "RescaleSlope", "RescaleType", "Units", *_ELSEWHERE)
+_KEYWORDS = ("HighBit", "ImageType", "RescaleIntercept", "RescaleSlope", "RescaleType", "Units", *_ELSEWHERE)
 """What must be known of a file beside `HEADER_KEYWORDS`."""
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")

@@ -23,6 +23,7 @@ from mist.ingest.png_file import PngFile, require_all_rows
 from mist.ingest.sample_type import to_voxels
 from mist.ingest.source import Contents, DecodedSource
 from mist.ingest.whole_jpeg import require_whole_jpeg
+from mist.png_rows import CHANNELS
 from mist.volume import Volume, Voxels
 
 _DEEP_COLOUR_TYPES = frozenset({2, 4, 6})
@@ -81,7 +82,8 @@ def _is_deep_colour(data: bytes) -> bool:
 
 
 def _deep_samples(data: bytes) -> Voxels:
-    return np.asarray(imagecodecs.png_decode(data))
+    """The samples of the file, without the transparency that libpng makes of a colour which is said to be clear."""
+    return np.asarray(imagecodecs.png_decode(data))[..., : CHANNELS[data[25]]]
 
 
 def _samples(picture: Image.Image, data: bytes, plain: Voxels | None, *, is_mask: bool) -> Voxels:
@@ -89,6 +91,7 @@ def _samples(picture: Image.Image, data: bytes, plain: Voxels | None, *, is_mask
     if frames > 1:
         raise SourceRefused(f"an animation of {frames} frames; save each one as a picture")
     if picture.mode == "P" and not is_mask:
+        _require_colours(picture)
         picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
     if picture.mode not in _MODES and not (picture.mode == "P" and is_mask):
         raise SourceRefused(f"a picture in the colour space {picture.mode}; convert it to grey or RGB")
@@ -96,6 +99,13 @@ def _samples(picture: Image.Image, data: bytes, plain: Voxels | None, *, is_mask
         return plain
     samples = np.asarray(picture)
     return samples if (step := _step(data)) == 1 else samples // np.uint8(step)
+
+
+def _require_colours(picture: Image.Image) -> None:
+    """Refuse indices beyond the palette (PNG 11.2.2), of which programs show black, or something else."""
+    colours, most = len(picture.getpalette() or ()) // 3, int(np.asarray(picture).max())
+    if most >= colours:
+        raise SourceRefused(f"its palette has {colours} colours, and a pixel the index {most}; export it anew")
 
 
 def _unwrapped(data: bytes) -> tuple[memoryview | None, Voxels | None]:

@@ -28,7 +28,7 @@ are, there is nothing of the scan but its voxels: encoding takes more."""
 Contents = Mapping[Path, bytes]
 """What files hold, of those that are held in memory: the bytes that were hashed are then those that are decoded."""
 
-INGEST_VERSION = 9
+INGEST_VERSION = 10
 """Raised when the same files come to give another scan, so that they are not taken for unchanged."""
 
 

@@ -1,7 +1,7 @@
 """TIFF files into flat images, or into frames or slices where a file has several pages.
 
-The rule: samples are those in the file, of any depth; pages become one scan only where all of them agree. What they are
-together, and where, is for `mist.ingest.tiff_pages` to say.
+The rule: samples are those in the file, of any depth; pages become one scan only where all of them agree. What samples
+mean is for `mist.ingest.tiff_values` to say; what pages are together, and where, for `mist.ingest.tiff_pages`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from mist.ingest.sample_type import to_voxels
 from mist.ingest.source import DecodedSource
 from mist.ingest.tiff_pages import pages_of
 from mist.ingest.tiff_parts import require_all_parts
+from mist.ingest.tiff_values import require_clear_samples, rescale_of
 from mist.scan import Display
-from mist.volume import Volume, Voxels
+from mist.volume import Rescale, Volume, Voxels
 
 _GREY = frozenset({PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE})
 _COLOUR = frozenset({PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR})
@@ -32,8 +33,9 @@ def read_tiff(path: Path, *, is_mask: bool) -> DecodedSource:
     Raises
     ------
     SourceRefused
-        Pages differ, are no slices or frames, or are not all there, the colour space is neither grey nor RGB, or a page
-        is so large that it may be meant to exhaust memory (by Pillow's `MAX_IMAGE_PIXELS`).
+        Pages differ, are no slices or frames, or are not all there, the colour space is neither grey nor RGB, samples
+        are not what the file says or calibrated by a curve, or a page is so large that it may be meant to exhaust
+        memory (by Pillow's `MAX_IMAGE_PIXELS`).
     """
     with TiffFile(path, _multifile=False) as tiff:  # or it opens what OME-XML names
         pages = [page for page in tiff.pages if isinstance(page, TiffPage)]
@@ -41,13 +43,16 @@ def read_tiff(path: Path, *, is_mask: bool) -> DecodedSource:
         first = pages[0]
         _require_plain(first, is_mask=is_mask)
         for page in pages:
+            require_clear_samples(page)
             require_all_parts(page)
         together = pages_of(tiff, first, len(pages))
+        rescale = Rescale() if is_mask else rescale_of(tiff)
         sheets = [_samples(page) for page in pages]
     voxels = np.stack(sheets) if len(sheets) > 1 else sheets[0]
     voxels = voxels.reshape(*together.shape, *sheets[0].shape)
     display = Display(inverted=first.photometric == PHOTOMETRIC.MINISWHITE)
-    return DecodedSource(Volume(to_voxels(voxels), together.axes + _AXES[first.axes], together.geometry), display)
+    volume = Volume(to_voxels(voxels), together.axes + _AXES[first.axes], together.geometry, rescale)
+    return DecodedSource(volume, display)
 
 
 def _require_agreement(pages: list[TiffPage], count: int) -> None:

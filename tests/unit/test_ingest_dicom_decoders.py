@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 import zlib
 from pathlib import Path
 
@@ -11,8 +12,15 @@ import pytest
 from pydicom import Dataset
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
-from pydicom.encaps import encapsulate
-from pydicom.uid import UID, JPEGExtended12Bit, RLELossless, SecondaryCaptureImageStorage
+from pydicom.encaps import encapsulate, encapsulate_extended
+from pydicom.uid import (
+    UID,
+    JPEG2000Lossless,
+    JPEGExtended12Bit,
+    JPEGLSLossless,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom import read_dicom
@@ -140,3 +148,47 @@ def test_another_number_of_frames_than_the_header_says_is_refused(tmp_path: Path
 
     with pytest.raises(SourceRefused, match="the header says 3 frames, and there are only 2"):
         stored(dataset, tmp_path / "a", DEFLATED_FRAMES)
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, RLELossless])
+def test_more_pictures_than_frames_are_refused_where_no_offsets_tell_them_apart(tmp_path: Path, syntax: UID) -> None:
+    samples = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    frame = {
+        JPEG2000Lossless: bytes(imagecodecs.jpeg2k_encode(samples, codecformat="j2k", level=0)),
+        JPEGLSLossless: bytes(imagecodecs.jpegls_encode(samples)),
+        RLELossless: struct.pack("<16L", 2, 64, 66, *[0] * 13) + b"\xc1\0\xc1\1",
+    }[syntax]
+    dataset = object_of([frame], 16, (8, 8))
+    stored(dataset, tmp_path / "a", syntax)
+    dataset.PixelData = encapsulate([frame, frame], has_bot=False)
+
+    with pytest.raises(SourceRefused, match="the header says 1 frames, and there are 2; correct Number of Frames"):
+        stored(dataset, tmp_path / "b", syntax)
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
+def test_the_sign_is_the_last_stored_bit_where_a_stream_of_more_bits_has_none(tmp_path: Path, syntax: UID) -> None:
+    expected = np.arange(-2048, 2048, 64, dtype=np.int16).reshape(8, 8)
+    words = expected.view(np.uint16) & 0xFFF
+    frame = {
+        JPEG2000Lossless: bytes(imagecodecs.jpeg2k_encode(words, codecformat="j2k", level=0)),
+        JPEGLSLossless: bytes(imagecodecs.jpegls_encode(words)),
+    }[syntax]
+    dataset = object_of([frame], 16, (8, 8), BitsStored=12, HighBit=11, PixelRepresentation=1)
+
+    np.testing.assert_array_equal(stored(dataset, tmp_path / "a", syntax), expected)
+
+
+@pytest.mark.parametrize("places", [(1, 0), (0, 0)])
+def test_a_table_of_offsets_that_reads_a_frame_in_the_place_of_another_is_refused(
+    tmp_path: Path, places: tuple[int, int]
+) -> None:
+    frames = [bytes(imagecodecs.jpegls_encode(np.full((8, 8), value, np.uint16))) for value in (7, 9)]
+    encoded, offsets, lengths = encapsulate_extended([frame + bytes(len(frame) % 2) for frame in frames])
+    dataset = object_of(frames, 16, (8, 8), PixelData=encoded, ExtendedOffsetTableLengths=lengths)
+    dataset.ExtendedOffsetTable = offsets
+    stored(dataset, tmp_path / "a", JPEGLSLossless)
+    dataset.ExtendedOffsetTable = np.frombuffer(offsets, "<u8")[list(places)].tobytes()
+
+    with pytest.raises(SourceRefused, match="its Extended Offset Table does not say where its frames lie"):
+        stored(dataset, tmp_path / "b", JPEGLSLossless)

@@ -119,6 +119,19 @@ def test_frames_in_one_place_are_moments_of_that_place(tmp_path: Path) -> None:
     assert volume.voxels[:, 0, 0].tolist() == [0, 1, 2]
 
 
+def test_moments_of_one_place_are_in_the_order_that_is_said_of_them(tmp_path: Path) -> None:
+    source = read_dicom([saved(tmp_path, axial(7, 7, 7), moments=(3, 1, 2))])
+
+    assert source.volume.axes == "tyx"
+    assert source.volume.voxels[:, 0, 0].tolist() == [1, 2, 0]
+
+
+def test_moments_of_one_place_that_are_said_to_be_one_stay_as_they_are(tmp_path: Path) -> None:
+    source = read_dicom([saved(tmp_path, axial(7, 7, 7), moments=(2, 1, 1))])
+
+    assert source.volume.voxels[:, 0, 0].tolist() == [0, 1, 2]
+
+
 def test_several_frames_in_each_place_are_volumes_one_after_the_other(tmp_path: Path) -> None:
     places = axial(4, 0, 2, 0, 4, 2)  # in no order, as are the moments
     dimensions = [(1, 3, 2), (1, 1, 2), (1, 2, 1), (1, 1, 1), (1, 3, 1), (1, 2, 2)]  # stack, place, moment

@@ -55,3 +55,10 @@ def test_values_that_lie_in_the_high_bits_are_refused() -> None:
 
     with pytest.raises(SourceRefused, match=r"its High Bit is 15 with 12 bits stored.*must be 11"):
         require_clear_samples(an_object(HighBit=15))
+
+
+def test_slices_side_by_side_in_one_image_are_refused() -> None:
+    require_clear_samples(an_object(ImageType=["ORIGINAL", "PRIMARY", "M", "ND"]))
+
+    with pytest.raises(SourceRefused, match=r"it is a mosaic .* convert the series to NIfTI"):
+        require_clear_samples(an_object(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]))

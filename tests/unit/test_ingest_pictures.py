@@ -205,3 +205,36 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="Python objects"):
         read_array(tmp_path / "a.npy")
+
+
+def with_chunk(data: bytes, kind: bytes, content: bytes) -> bytes:
+    """A PNG file with a further chunk behind its header."""
+    return (
+        data[:33]
+        + struct.pack(">I4s", len(content), kind)
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+        + data[33:]
+    )
+
+
+def test_a_clear_colour_is_no_channel_of_sixteen_bits_either(tmp_path: Path) -> None:
+    samples = np.arange(8 * 8 * 3, dtype=np.uint16).reshape(8, 8, 3) * 300
+    path = tmp_path / "a.png"
+    path.write_bytes(with_chunk(bytes(imagecodecs.png_encode(samples)), b"tRNS", bytes(6)))
+
+    np.testing.assert_array_equal(read_picture(path, is_mask=False).volume.voxels, samples)
+
+
+def test_an_index_beyond_the_palette_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    grey = bytearray(imagecodecs.png_encode(np.arange(64, dtype=np.uint8).reshape(8, 8)))
+    grey[25] = 3
+    grey[29:33] = struct.pack(">I", zlib.crc32(grey[12:29]))
+    path.write_bytes(with_chunk(bytes(grey), b"PLTE", bytes(3 * 64)))
+    assert read_picture(path, is_mask=False).volume.axes == "yxc"
+    path.write_bytes(with_chunk(bytes(grey), b"PLTE", bytes(3 * 63)))
+
+    with pytest.raises(SourceRefused, match="its palette has 63 colours, and a pixel the index 63"):
+        read_picture(path, is_mask=False)
+    assert read_picture(path, is_mask=True).volume.voxels.max() == 63

@@ -10,12 +10,14 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.tag import Tag
-from pydicom.uid import UID
+from pydicom.uid import UID, RLELossless
 
+from mist.errors import SourceRefused
 from mist.ingest.deidentify.dataset import UNDEFINED_LENGTH
 from mist.ingest.deidentify.marked_codestream import without_texts
 from mist.ingest.deidentify.native_samples import Form, frames_of, native, samples_of
 from mist.ingest.deidentify.plain_frames import plain_frame
+from mist.ingest.dicom_streams import require_frames
 
 _PIXELS = 0x7FE00010
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
@@ -36,10 +38,19 @@ def clean_pixels(dataset: Dataset, syntax: UID, *, is_little_endian: bool) -> No
     if element.length == UNDEFINED_LENGTH:
         dataset[Tag(_PIXELS)] = element._replace(value=_wrapped_anew(dataset, element.value, syntax))
     else:
-        value = native(element.value, Form.of(dataset), "<" if is_little_endian else ">")
+        form = Form.of(dataset)
+        _require_no_more(element.value, form, frames_of(dataset))
+        value = native(element.value, form, "<" if is_little_endian else ">")
         dataset[Tag(_PIXELS)] = element._replace(value=value, length=len(value))
     for tag in _OFFSET_TABLES:  # which are of frames as they were, if of any
         dataset.pop(tag, None)
+
+
+def _require_no_more(value: bytes, form: Form, frames: int) -> None:
+    """Refuse samples after which there is another frame: it is a picture, and no rest to be taken away."""
+    held = (len(value) - form.bytes % 2) // max(1, form.part(frames).bytes)
+    if held > frames:
+        raise SourceRefused(f"the header says {frames} frames, and there are {held}; correct Number of Frames")
 
 
 def _wrapped_anew(dataset: Dataset, value: bytes, syntax: UID) -> bytes:
@@ -47,6 +58,8 @@ def _wrapped_anew(dataset: Dataset, value: bytes, syntax: UID) -> bytes:
     count, shape = frames_of(dataset), (int(dataset.Rows), int(dataset.Columns))
     form = Form.of(dataset).part(count)
     offsets = [dataset.get_item(tag).value for tag in _OFFSET_TABLES if tag in dataset]
+    table = dataset.get_item(_OFFSET_TABLES[0])
+    require_frames(value, count, is_rle=syntax == RLELossless, offsets=None if table is None else table.value)
     extended = (offsets[0], offsets[1]) if len(offsets) == len(_OFFSET_TABLES) else None
     frames = generate_frames(value, number_of_frames=count, extended_offsets=extended)
     is_marked = syntax.startswith(_JPEGS)

@@ -19,7 +19,10 @@ from mist.errors import SourceRefused
 from mist.ingest.arrays import require_samples
 from mist.ingest.deidentify.marked_codestream import without_texts
 from mist.ingest.tiff_pages import description_of, pages_of
+from mist.ingest.tiff_parts import require_all_parts
+from mist.ingest.tiff_values import require_clear_samples, rescale_of
 from mist.png_rows import CHANNELS, image_data_bytes
+from mist.volume import Rescale
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PALETTE = 3
@@ -61,7 +64,10 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         length, kind = struct.unpack_from(">I4s", data, at)
         if at + 12 + length > len(data):
             raise SourceRefused("the PNG file is cut short; export it anew")
-        yield kind, data[at + 8 : at + 8 + length]
+        content = data[at + 8 : at + 8 + length]
+        if zlib.crc32(kind + content) != int.from_bytes(data[at + 8 + length : at + 12 + length], "big"):
+            raise SourceRefused("the PNG file is damaged: a chunk does not have its checksum; get it again")
+        yield kind, content
         at += 12 + length
 
 
@@ -93,8 +99,12 @@ def clean_tiff(data: bytes) -> bytes:
         pages = [page for page in tiff.pages if isinstance(page, TiffPage)]
         if len(pages) < len(tiff.pages):
             raise SourceRefused("its pages are not all images; save each one as a file")
+        if rescale_of(tiff) != Rescale():
+            raise SourceRefused("ImageJ has calibrated its values, which a clean file cannot say; apply it beforehand")
         description = _description(tiff, pages)
         for page in pages:
+            require_clear_samples(page)
+            require_all_parts(page)
             _write(writer, page, None if page is not pages[0] else description)
     return stream.getvalue()
 

@@ -69,6 +69,10 @@ class Address:
         """The bucket of an `s3` address; None for the others."""
         return urlsplit(self.url).netloc if self.scheme == "s3" else None
 
+    def holds(self, path: Path) -> bool:
+        """Whether a local path is this folder or lies below it; a link counts as what it leads to."""
+        return self.scheme == "file" and path.resolve().is_relative_to(self.path.resolve())
+
     def joined(self, *names: str) -> Address:
         """The address of something below this one."""
         return Address("/".join((self.url, *names)), self.scheme)

@@ -36,7 +36,7 @@ class Address:
         Raises
         ------
         InvalidRequest
-            The address is empty, its scheme is not one of `SCHEMES`, or it names no bucket or host, or more than a place.
+            It is empty, of no scheme of `SCHEMES`, names no bucket or host, or names more than a place.
         """
         if not text.strip():  # a variable of a shell that was not set would mean the current folder
             raise InvalidRequest("an address is empty; name a folder (. is the current one), s3://... or https://...")

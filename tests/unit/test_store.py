@@ -82,7 +82,7 @@ def test_an_address_that_names_no_place_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["s3://bucket//cxr", "s3://bucket/../cxr", "https://host/./x", "https://host/x//y"])
 def test_an_address_of_parts_that_no_store_takes_is_refused(text: str) -> None:
-    with pytest.raises(InvalidRequest, match="has a part that is empty, . or .."):
+    with pytest.raises(InvalidRequest, match="has a part that is empty"):
         Address.parse(text)
 
 

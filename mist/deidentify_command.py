@@ -57,7 +57,7 @@ def require_outside(dataset_url: str, files: dict[str, Path | None], settings: D
             continue
         if settings is None:
             raise InvalidRequest(f"{option} goes with --deidentify PROFILE; give that too, or leave it out")
-        if address.scheme == "file" and file.resolve().is_relative_to(address.path.resolve()):
+        if address.holds(file):
             raise InvalidRequest(f"{option} names a file in the dataset, which others read; give a place outside of it")
         if (other := taken.setdefault(file.resolve(), option)) != option:
             raise InvalidRequest(f"{other} and {option} name one file, and one would overwrite the other; give two")

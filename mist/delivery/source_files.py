@@ -18,6 +18,7 @@ from mist.kept_wrapping import Wrapping, wrapped
 from mist.request import Request
 from mist.scan import hex_digest
 from mist.volume import Voxels
+from mist_storage.address import Address
 from mist_storage.dataset import Dataset
 from mist_storage.kept_source import KeptSource, read_kept_bytes, read_kept_source
 
@@ -80,15 +81,21 @@ def give_back(
     ------
     ScanNotFound
         The dataset has no such scan; nothing is written.
+    InvalidRequest
+        `folder` lies in the dataset, where others read and `mist gc` removes what it does not know.
     StoreError
         The store failed.
     OSError
         A file cannot be written.
     """
+    if Address.parse(dataset.url).holds(folder):
+        raise InvalidRequest(f"{folder} lies in the dataset, which others read; name a folder outside of it")
     wanted = list(dict.fromkeys(scan_ids)) or dataset.catalog.scan_ids
     if scan_ids:
         for scan_id in wanted:
             dataset.catalog.row(scan_id)
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     files: list[GivenFile] = []
     problems: list[NotGiven] = []
     for done, scan_id in enumerate(wanted, start=1):
@@ -129,10 +136,19 @@ def _given(dataset: Dataset, scan_id: str, folder: Path, *, overwrite: bool) -> 
     sheets = sheets_of(volume.voxels, volume.axes)
     for path, file, part in zip(paths, source.files, _parts(scan_id, source, kept, sheets), strict=True):
         data = _restored(scan_id, file, part, sheets)
+        _put(path, data)
+        yield GivenFile(scan_id, path, len(data), file.wrapping)
+
+
+def _put(path: Path, data: bytes) -> None:
+    try:
         with naming(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, [data])
-        yield GivenFile(scan_id, path, len(data), file.wrapping)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        raise InvalidRequest(
+            f"{path} cannot be written: something else has its name, or that of its folder; move that away"
+        ) from None
 
 
 def _parts(scan_id: str, source: KeptSource, kept: bytes, sheets: Voxels) -> Iterator[memoryview]:

@@ -7,7 +7,7 @@ catalog; a column whose values are paths of images names each scan's mask. Knows
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -49,6 +49,7 @@ def read_labels(path: str | Path) -> list[LabelRow]:
     mask_column = _mask_column(frame, path)
     masks = [None] * len(files) if mask_column is None else frame[mask_column].to_list()
     labels = frame.drop([FILE_COLUMN, *([mask_column] if mask_column else [])])
+    _require_free(labels.columns, path)
     return [
         LabelRow(file, FoundFile(path.parent / mask, PurePath(mask)) if mask else None, row)
         for file, mask, row in zip(files, masks, _rows(labels, len(files)), strict=True)
@@ -66,13 +67,16 @@ def _read_csv(path: Path) -> pl.DataFrame:
         raise InvalidRequest(f"{path} cannot be read as CSV: {str(error).splitlines()[0]}") from None
     if FILE_COLUMN not in frame.columns:
         raise InvalidRequest(f"{path} has no column {FILE_COLUMN!r} among {', '.join(frame.columns)}")
-    taken = [name for name in frame.columns if name.lower() in RESERVED_COLUMNS]
-    if taken:
-        raise InvalidRequest(f"{path}: the catalog has columns {', '.join(taken)} of its own; rename the labels")
     repeated = frame[FILE_COLUMN].filter(frame[FILE_COLUMN].is_duplicated() | frame[FILE_COLUMN].is_null())
     if len(repeated):
         raise InvalidRequest(f"{path}: column {FILE_COLUMN!r} must name each file once; it has {repeated[0]!r} again")
     return frame
+
+
+def _require_free(names: Sequence[str], path: Path) -> None:
+    taken = [name for name in names if name.lower() in RESERVED_COLUMNS]
+    if taken:
+        raise InvalidRequest(f"{path}: the catalog has columns {', '.join(taken)} of its own; rename the labels")
 
 
 def _mask_column(frame: pl.DataFrame, path: Path) -> str | None:

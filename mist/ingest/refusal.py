@@ -17,18 +17,16 @@ MAX_CAUSE_CHARACTERS = 300
 """A parser's message is cut here: some quote the whole of what they could not read."""
 
 
-_PARSERS = frozenset({"nibabel", "openjpeg", "pydicom", "pylibjpeg", "rle", "tifffile"})
+_PARSERS = frozenset({"PIL", "nibabel", "openjpeg", "pydicom", "pylibjpeg", "rle", "tifffile"})
 """Packages that read files, by the first part of their loggers' names."""
 
 
 @contextmanager
 def silent_parsers() -> Iterator[None]:
     """Let no warning and no line of a log out of what reads files: they name no file, and may quote what is in it."""
-    loggers = [
-        logger
-        for name, logger in [*logging.root.manager.loggerDict.items()]
-        if name.partition(".")[0] in _PARSERS and isinstance(logger, logging.Logger) and not logger.disabled
-    ]
+    known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in _PARSERS]
+    all_loggers = map(logging.getLogger, {*_PARSERS, *known})  # tifffile makes its own when it first has to say a thing
+    loggers = [logger for logger in all_loggers if not logger.disabled]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for logger in loggers:

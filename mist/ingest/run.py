@@ -90,6 +90,8 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
     ------
     InvalidRequest
         A source or the labels cannot be used, or the dataset cannot be written to.
+    ScanConflict
+        Another ingest has stored one of the scans from other files since this one began; run it again.
     StoreError
         The store failed. What was done before stays, if it could be committed; nothing else is visible.
     ClusterUnavailable
@@ -110,7 +112,8 @@ def ingest(  # noqa: PLR0913 - each is an option of the command
         findings: list[Findings] = []
         current = ([relabelled(_noted(result, findings), rows) for result in bundle] for bundle in results)
         names = _as_paths if deidentification is None else _as_names
-        commit = None if dry_run else partial(commit_to_catalog, dataset_url)
+        known = None if replace else {scan_id: row.source_sha256 for scan_id, row in rows.items()}
+        commit = None if dry_run else partial(commit_to_catalog, dataset_url, known=known)
         with committing(commit, commit_rows, on_stopped) as add, closing(results):
             return _reported(discovery, _outcomes(current, add, names), findings, on_progress, names)
 

@@ -123,7 +123,7 @@ def _prepare(task: ScanTask, job: Job, limits: Limits | None, image: _Prepared |
     if known is not None and known not in forms and not job.replace:
         raise SourceRefused(
             f"{task.source}: the dataset has scan {task.scan_id!r} from other content; "
-            "ask to replace it, or give this source another name"
+            "--replace puts this in its place; or give the source another name"
         )
     grid_files = () if image is None else image.files
     with limited(limits, sum(file.bytes for file in (*files, *grid_files))):

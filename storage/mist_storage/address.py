@@ -36,8 +36,10 @@ class Address:
         Raises
         ------
         InvalidRequest
-            The scheme is not one of `SCHEMES`, or the address names no bucket or host, or more than a place.
+            It is empty, of no scheme of `SCHEMES`, names no bucket or host, or names more than a place.
         """
+        if not text.strip():  # a variable of a shell that was not set would mean the current folder
+            raise InvalidRequest("an address is empty; name a folder (. is the current one), s3://... or https://...")
         scheme, separator, rest = text.partition("://")
         if not separator:
             return cls._of_folder(Path(text))
@@ -51,6 +53,8 @@ class Address:
             )
         if not rest.strip("/") or rest.startswith("/"):
             raise InvalidRequest(f"{text!r} names no bucket, host or store")
+        if not {"", ".", ".."}.isdisjoint(rest.rstrip("/").split("/")):
+            raise InvalidRequest(f"{text!r} has a part that is empty, . or ..; write the address without it")
         return cls(text.rstrip("/"), scheme)
 
     @classmethod
@@ -68,6 +72,10 @@ class Address:
     def bucket(self) -> str | None:
         """The bucket of an `s3` address; None for the others."""
         return urlsplit(self.url).netloc if self.scheme == "s3" else None
+
+    def holds(self, path: Path) -> bool:
+        """Whether a local path is this folder or lies below it; a link counts as what it leads to."""
+        return self.scheme == "file" and path.resolve().is_relative_to(self.path.resolve())
 
     def joined(self, *names: str) -> Address:
         """The address of something below this one."""

@@ -6,7 +6,7 @@ A commit that lost a race against another writer is decided anew on what that on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tenacity
 
@@ -22,13 +22,21 @@ _COMMIT_ATTEMPTS = 60
 """How often a commit that lost a race against another writer is made anew on what that one wrote."""
 
 
-def commit_rows(url: str, rows: Sequence[CatalogRow]) -> int:
+def commit_rows(url: str, rows: Sequence[CatalogRow], known: Mapping[str, str] | None = None) -> int:
     """Add `rows` in one atomic commit, each in place of the row of the same scan; the new version is returned.
 
     Where `rows` name a scan twice, the last one counts.
 
+    Parameters
+    ----------
+    known
+        The `source_sha256` by scan id that the dataset had when the caller looked: a scan that another writer has
+        stored from other files since then is not replaced. None: whatever is there is.
+
     Raises
     ------
+    ScanConflict
+        Such a scan is there; nothing of `rows` is visible then.
     InvalidRequest
         A label column holds another type of value than it does in the dataset, or has a name that it cannot have; or
         the address cannot be written to.
@@ -37,16 +45,16 @@ def commit_rows(url: str, rows: Sequence[CatalogRow]) -> int:
     """
     address = Address.parse(url)
     require_writable(address)
-    return commit_to(ObjectStore(address), rows)
+    return commit_to(ObjectStore(address), rows, known)
 
 
-def commit_to(store: WritableStore, rows: Sequence[CatalogRow]) -> int:
+def commit_to(store: WritableStore, rows: Sequence[CatalogRow], known: Mapping[str, str] | None = None) -> int:
     """The same, of the dataset in `store`."""
     table = table_of(list({row.scan_id: row for row in rows}.values()))
 
     def decide(snapshot: Snapshot) -> Change | None:
         is_done = table.is_empty() and snapshot.version >= 0
-        return None if is_done else merge(store, snapshot, table)
+        return None if is_done else merge(store, snapshot, table, known)
 
     return commit_decided(store, decide)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import polars as pl
 
-from mist.errors import MistError, StoreError
+from mist.errors import MistError, ScanConflict, StoreError
 from mist_storage.catalog_files import file_bytes, file_key, file_statistics, read_file
 from mist_storage.delta_checkpoint import write_checkpoint
 from mist_storage.delta_entry import READER_VERSION, Action, LogEntry
@@ -56,11 +56,18 @@ class Change:
     """How many rows take the place of one with the same objects."""
 
 
-def merge(store: Store, snapshot: Snapshot, rows: pl.DataFrame) -> Change:
+def merge(store: Store, snapshot: Snapshot, rows: pl.DataFrame, known: Mapping[str, str] | None = None) -> Change:
     """`rows` put in, each in place of the row of the same `scan_id`.
+
+    Parameters
+    ----------
+    known
+        `source_sha256` by `scan_id` of the rows that may be replaced by others than of the same source; None: all may.
 
     Raises
     ------
+    ScanConflict
+        A row of another source is there, which is not known.
     InvalidRequest
         A column holds another type of value than it does in the table.
     StoreError
@@ -69,9 +76,23 @@ def merge(store: Store, snapshot: Snapshot, rows: pl.DataFrame) -> Change:
     new = fitted(rows, snapshot.schema) if snapshot.version >= 0 else rows
     touched = _files_with(store, snapshot, set(new["scan_id"]))
     old = joined(touched.values(), new.schema)
+    if known is not None:
+        _require_known(old, new, known)
     same = old.select("scan_id", "digest").join(new.select("scan_id", "digest"), on=["scan_id", "digest"])
     kept = old.filter(~pl.col("scan_id").is_in(new["scan_id"].to_list()))
     return Change(INGEST, pl.concat([kept, new.select(kept.columns)]), tuple(touched), same.height)
+
+
+def _require_known(old: pl.DataFrame, new: pl.DataFrame, known: Mapping[str, str]) -> None:
+    """Refuse to replace what another writer has made of other files since this one looked."""
+    columns = ("scan_id", "source_sha256")
+    pairs = old.select(columns).join(new.select(columns), on="scan_id")
+    for scan_id, there, ours in pairs.iter_rows():
+        if there not in (ours, known.get(scan_id)):
+            raise ScanConflict(
+                f"another writer has just stored scan {scan_id!r} from other content; run it again, which refuses that "
+                "scan and stores the others"
+            )
 
 
 def withdraw(store: Store, snapshot: Snapshot, scan_ids: set[str]) -> Change | None:

@@ -3,7 +3,8 @@
 The rule: what any version of the log names stays, however old the version, since each can be read. The rest goes once
 it is older than a grace period, for a running ingest writes its objects before their row. Objects are listed first and
 the log is read after, so that a row committed in between is seen; each folder is listed again before it is emptied, so
-that an object written anew in the meantime stays. Found first, removed second.
+that an object written anew in the meantime stays. What has no key as MIST makes them is somebody else's, and is left
+alone: a system's own files, or a dataset in the folder of another. Found first, removed second.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from itertools import groupby
 
 from mist_storage.delta_entry import LogEntry
 from mist_storage.history import reachable, whole_log
-from mist_storage.keys import CATALOG, SCANS, scan_of_key
+from mist_storage.keys import CATALOG, SCANS, is_of_rows, scan_of_key
 from mist_storage.store import StoredObject, WritableStore
 
 OnProgress = Callable[[int, int, str], None]
@@ -85,7 +86,5 @@ def _orphans(
 
 
 def _is_orphan(key: str, files: set[str], live: set[tuple[str, str]]) -> bool:
-    if key.startswith(f"{SCANS}/"):
-        return scan_of_key(key) not in live
-    is_file_of_rows = key.endswith(".parquet") and "/_" not in key
-    return is_file_of_rows and key not in files
+    scan = scan_of_key(key)
+    return scan not in live if scan is not None else is_of_rows(key) and key not in files

@@ -30,6 +30,15 @@ BLOCKS = "c/0/0/0/0"
 SOURCE = "source.json"
 KEPT = "source.zst"
 
+_SCANS_OBJECT = re.compile(rf"{SCANS}/([A-Za-z0-9_][A-Za-z0-9._-]*)/([0-9a-f]{{48}})/.+")
+"""Below the digest of a scan nobody but MIST writes."""
+
+_ROWS = re.compile(rf"{CATALOG}/part-[^/]+\.parquet")
+"""As Delta Lake calls files of rows."""
+
+_RECORD = re.compile(rf"{WITHDRAWALS}/[^./][^/]*\.json")
+"""Systems put hidden files of their own into folders, such as `.DS_Store`."""
+
 _SCAN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 
 
@@ -45,8 +54,18 @@ def scan_folder(scan_id: str) -> str:
 
 def scan_of_key(key: str) -> tuple[str, str] | None:
     """The scan id and digest that an object's key names; None where it is not that of a scan's object."""
-    parts = key.split("/")
-    return (parts[1], parts[2]) if len(parts) > 3 and parts[0] == SCANS else None
+    match = _SCANS_OBJECT.fullmatch(key)
+    return (match[1], match[2]) if match else None
+
+
+def is_of_rows(key: str) -> bool:
+    """Whether a key is that of a file of rows, committed or not."""
+    return _ROWS.fullmatch(key) is not None
+
+
+def is_record(key: str) -> bool:
+    """Whether a key is that of a record of a withdrawal."""
+    return _RECORD.fullmatch(key) is not None
 
 
 def checked_scan_id(scan_id: str) -> str:

@@ -37,7 +37,7 @@ from mist_storage.delta_entry import Action, LogEntry
 from mist_storage.delta_log import LOG, entry_key, read_log
 from mist_storage.delta_snapshot import Snapshot
 from mist_storage.history import whole_log
-from mist_storage.keys import CATALOG, PUBLISHED_CATALOG, WITHDRAWALS, checked_scan_id, scan_folder
+from mist_storage.keys import CATALOG, PUBLISHED_CATALOG, WITHDRAWALS, checked_scan_id, is_record, scan_folder
 from mist_storage.store import Store, WritableStore
 
 OnProgress = Callable[[int, int, str], None]
@@ -148,7 +148,7 @@ def withdrawals(store: Store) -> list[Withdrawal]:
     StoreError
         A record is damaged, or the store failed.
     """
-    return [_record(store, key) for key in sorted(key for key, _ in store.list(WITHDRAWALS))]
+    return [_record(store, key) for key in sorted(key for key, _ in store.list(WITHDRAWALS) if is_record(key))]
 
 
 def _record(store: Store, key: str) -> Withdrawal:

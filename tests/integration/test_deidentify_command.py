@@ -63,7 +63,7 @@ def test_labels_of_a_file_that_is_not_there_are_an_error_by_row(
     (tmp_path / "labels.csv").write_text("file,grade\nsources/CNRY.dcm,1\nCNRY-gone.dcm,2\n")
     options = ["--deidentify", "basic", "--deidentify-key", key, "--labels", tmp_path / "labels.csv"]
     error = mist("ingest", sources, tmp_path / "dataset", *options).error
-    assert "row 3 of the labels" in error
+    assert error.startswith("the labels name a file in row 3, which is no image of the sources")
     assert not PATTERN.search(error.encode())
 
 

@@ -112,7 +112,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.rmtree(folder / "source")
     (folder / "source").mkdir()
     np.save(folder / "source" / "a.npy", np.full((20, 30), 9, np.uint8))
-    open_store(str(folder / "dataset")).put("scans/orphan/digest/zarr.json", b"{}")
+    open_store(str(folder / "dataset")).put(f"scans/orphan/{'01' * 24}/zarr.json", b"{}")
     return folder
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mist.errors import InvalidRequest
+from mist.errors import InvalidRequest, ScanConflict
 from mist_storage.catalog import Label, open_catalog
 from mist_storage.catalog_commit import commit_rows
 from mist_storage.scan_writer import StoredScan
@@ -137,6 +138,26 @@ def test_a_label_may_have_the_name_of_any_csv_column(store: ObjectStore, scan: S
     assert [catalog.row(each).labels for each in "ab"] == [{name: "a"}, {name: "b"}]
     quoted = name.replace('"', '""')
     assert catalog.where(f"\"{quoted}\" = 'b'").scan_ids == ["b"]
+
+
+def test_a_scan_that_others_made_of_other_files_meanwhile_is_not_replaced(store: ObjectStore, scan: StoredScan) -> None:
+    theirs, ours = (replace(named_row(scan, "a"), source_sha256=digit * 64) for digit in "12")
+    commit_rows(store.url, [theirs])
+    for known in ({}, {"a": "3" * 64}):
+        with pytest.raises(ScanConflict, match="another writer has just stored scan 'a' from other content"):
+            commit_rows(store.url, [named_row(scan, "b"), ours], known)
+    assert open_catalog(store).scan_ids == ["a"]
+    assert open_catalog(store).row("a") == theirs
+
+
+@pytest.mark.parametrize("known", [None, {"a": "1" * 64}])
+def test_a_scan_that_was_known_may_be_replaced(
+    store: ObjectStore, scan: StoredScan, known: dict[str, str] | None
+) -> None:
+    theirs, ours = (replace(named_row(scan, "a"), source_sha256=digit * 64) for digit in "12")
+    commit_rows(store.url, [theirs])
+    commit_rows(store.url, [ours], known)
+    assert open_catalog(store).row("a") == ours
 
 
 @pytest.mark.parametrize("url", ["memory://x", "https://host/x", "http://host/x"])

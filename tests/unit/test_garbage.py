@@ -67,9 +67,27 @@ def test_the_log_and_what_lies_elsewhere_is_no_garbage(store: ObjectStore) -> No
     assert all(key.startswith("scans/orphan/") for key in keys(find_garbage(store, LATER)))
 
 
-def test_what_lies_among_the_scans_without_being_one_is_garbage(store: ObjectStore) -> None:
-    store.put("scans/a/stray.txt", b"x")
-    assert "scans/a/stray.txt" in keys(find_garbage(store, LATER))
+def test_what_lies_in_the_folder_of_a_scans_digest_is_garbage_whatever_it_is(store: ObjectStore) -> None:
+    key = f"scans/gone/{'0a' * 24}/of a later MIST"
+    store.put(key, b"x")
+    assert key in keys(find_garbage(store, LATER))
+
+
+def test_what_others_put_among_the_scans_is_left_alone(store: ObjectStore) -> None:
+    for key in ("scans/.DS_Store", "scans/a/stray.txt", "scans/a/notes/b/c.txt", "catalog/mine.parquet"):
+        store.put(key, b"kept")
+    assert all(key.startswith("scans/orphan/") for key in keys(find_garbage(store, LATER)))
+
+
+@pytest.mark.parametrize("folder", ["scans", "scans/a", "catalog"])
+def test_a_dataset_in_the_folder_of_another_is_left_alone(tmp_path: Path, folder: str) -> None:
+    store = open_store(str(tmp_path))
+    committed(store, "a")
+    inner = open_store(str(tmp_path / folder))
+    committed(inner, "b")
+    before = contents(inner)
+    remove_garbage(store, find_garbage(store, LATER))
+    assert contents(inner) == before
 
 
 def test_an_object_that_is_written_anew_before_it_is_removed_stays() -> None:

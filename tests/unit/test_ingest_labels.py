@@ -57,6 +57,12 @@ def test_a_column_of_images_names_masks_inside_and_outside_the_sources(folder: P
     }
 
 
+def test_a_column_of_masks_may_be_called_so(folder: Path) -> None:
+    found = joined(folder, "file,mask\nimages/a.npy,masks/a.npy\n", "images")
+
+    assert [(task.scan_id, task.mask) for task in found.tasks] == [("a", "masks-a"), ("b", None), ("masks-a", None)]
+
+
 def test_a_scan_may_have_no_mask(folder: Path) -> None:
     found = joined(folder, "file,outline\nimages/a.npy,masks/a.npy\nimages/b.npy,\n", "images")
 

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from mist.errors import SourceRefused
 from mist.ingest.refusal import refusing, silent_parsers
@@ -33,6 +38,19 @@ def test_what_parsers_log_without_a_file_s_name_stays_unsaid_inside_and_only_the
         logger.critical("unnamed")
     logger.critical("outside")
     assert [record.message for record in caplog.records] == ["outside"]
+
+
+def test_what_a_parser_logs_first_of_all_stays_unsaid_too(tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, np.zeros((4, 4), np.uint8), description="a name")
+    path.write_bytes(path.read_bytes().replace(b"a name", b"a nam\x81"))
+    code = f"""
+from mist.ingest.refusal import silent_parsers
+import tifffile
+with silent_parsers(), tifffile.TiffFile({str(path)!r}) as file:
+    file.pages[0].description
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stderr == b""
 
 
 def test_what_others_log_is_heard(caplog: pytest.LogCaptureFixture) -> None:

@@ -80,6 +80,18 @@ def test_an_address_that_names_no_place_is_refused(text: str) -> None:
         Address.parse(text)
 
 
+@pytest.mark.parametrize("text", ["s3://bucket//cxr", "s3://bucket/../cxr", "https://host/./x", "https://host/x//y"])
+def test_an_address_of_parts_that_no_store_takes_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="has a part that is empty"):
+        Address.parse(text)
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_address_is_not_the_current_folder(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="an address is empty"):
+        Address.parse(text)
+
+
 @pytest.mark.parametrize("text", ["https://user:secret@host/x", "https://host/x?token=secret", "s3://secret@bucket/#a"])
 def test_credentials_in_an_address_are_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(InvalidRequest, match="environment") as failure:

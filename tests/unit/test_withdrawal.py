@@ -230,3 +230,12 @@ def test_a_published_file_that_is_no_catalog_is_removed(store: ObjectStore, data
 def test_a_version_sets_the_tables_columns_only_where_they_are_new(store: ObjectStore) -> None:
     row_of(store, "z", 0, site="x")
     assert [entry.metadata is not None for entry in read_log(store)] == [True, True, True, False, False]
+
+
+def test_files_that_a_system_puts_beside_the_records_are_no_records() -> None:
+    store = memory_store()
+    fill(store)
+    withdraw(store, "a")
+    for name in (".DS_Store", "._x.json", "README"):
+        store.put(f"withdrawals/{name}", b"\xff")
+    assert [each.scan_ids for each in withdrawals(store)] == [("a",)]

@@ -79,7 +79,7 @@ class Staging:
     def _label(self, number: int, row: LabelRow) -> LabelRow:
         known = self.links.get(os.path.realpath(row.file))
         return LabelRow(
-            known.path if known is not None else self.folder / f"row {number} of the labels",
+            known.path if known is not None else Path(f"a file in row {number}"),
             self.add(row.mask) if row.mask is not None else None,
             row.labels,
         )

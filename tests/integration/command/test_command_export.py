@@ -81,6 +81,21 @@ class TestExport:
         (tmp_path / "taken").touch()
         assert str(tmp_path / "taken") in mist("export", dataset, "xr0", "-o", tmp_path / "taken").error
 
+    @pytest.mark.parametrize("below", ["", "scans"])
+    def test_no_source_file_is_put_into_the_dataset(self, mist: Mist, copied: Path, below: str) -> None:
+        before = sorted(copied.rglob("*"))
+        assert "lies in the dataset, which others read" in mist("export", f"{copied}@0", "-o", copied / below).error
+        assert sorted(copied.rglob("*")) == before
+
+    def test_what_is_in_the_way_of_a_scan_is_in_the_way_of_no_other(
+        self, mist: Mist, dataset: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "xr0").touch()
+        done = mist("export", dataset, "xr0", "xr1", "-o", tmp_path)
+        assert done.code == 1
+        assert f"{tmp_path / 'xr0' / 'xr0.png'} cannot be written: something else has its name" in done.output
+        assert (tmp_path / "xr1" / "xr1.png").exists()
+
     def test_what_is_kept_is_told_of_a_scan(self, mist: Mist, dataset: Path) -> None:
         objects = [path.stat().st_size for path in (dataset / "scans" / "mr").rglob("source.*")]
         assert re.search(rf"^kept of source +{sum(objects)} bytes$", mist("info", dataset, "mr").output, re.MULTILINE)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
 
-from mist.ingest.report import ScanStatus
+from mist.errors import ScanConflict
+from mist.ingest.report import Progress, ScanStatus
 from mist.ingest.run import ingest
 from mist_storage.dataset import open_dataset
 from tests.ingest_runs import objects, read, statuses, stored, voxels_of
@@ -79,3 +80,23 @@ def test_other_content_takes_the_place_of_a_scan_when_asked_to(source: Path, url
 
     assert statuses(source, url, replace=True) == {"a": "stored", "a-mask": "unchanged", "b": "unchanged"}
     np.testing.assert_array_equal(read(open_dataset(url), "a"), voxels_of(9))
+
+
+def test_of_two_ingests_at_once_the_second_takes_no_scan_of_other_content_from_the_first(
+    source: Path, url: str, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    np.save(other / "b.npy", voxels_of(9, 20, 30))
+
+    def outrun(step: Progress) -> None:
+        if step.done == 1:
+            statuses(other, url)
+
+    with pytest.raises(ScanConflict, match="'b'"):
+        ingest([source], url, workers=1, on_progress=outrun)
+
+    np.testing.assert_array_equal(read(open_dataset(url), "b"), voxels_of(9, 20, 30))
+    again = ingest([source], url, workers=1)
+    assert {outcome.scan_id for outcome in again.refused} == {"b"}
+    assert again.count(ScanStatus.STORED) == 2

@@ -6,7 +6,7 @@ The rule: a header is enough to sort files into scans and to refuse those that m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePath
 
 from pydicom.dataset import FileDataset
@@ -23,6 +23,7 @@ HEADER_KEYWORDS = (
     "SpecificCharacterSet",
     "SOPClassUID",
     "SOPInstanceUID",
+    "PatientID",
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
     "ReferencedSeriesSequence",
@@ -71,6 +72,8 @@ class DicomHeader:
     """Its path below the source that the user named."""
     sop_uid: str
     """SOP Instance UID; empty where absent."""
+    patient_id: str = field(repr=False)
+    """Patient ID, which no message says; empty where absent."""
     series_uid: str
     """Series Instance UID; empty where absent."""
     frame_of_reference: str
@@ -121,6 +124,7 @@ def header_of(dataset: FileDataset, path: Path, relative: PurePath) -> DicomHead
         path=path,
         relative=relative,
         sop_uid=text(dataset, "SOPInstanceUID"),
+        patient_id=text(dataset, "PatientID"),
         series_uid=text(dataset, "SeriesInstanceUID"),
         frame_of_reference=text(dataset, "FrameOfReferenceUID"),
         sop_class=sop_class_name(dataset),
@@ -188,10 +192,10 @@ def require_one_format(headers: Sequence[DicomHeader]) -> None:
     """
     first = headers[0]
     for header in headers[1:]:
-        for field in fields(SliceFormat):
-            ours, theirs = getattr(first.slice_format, field.name), getattr(header.slice_format, field.name)
+        for each in fields(SliceFormat):
+            ours, theirs = getattr(first.slice_format, each.name), getattr(header.slice_format, each.name)
             if ours != theirs:
-                what = field.name.replace("_", " ")
+                what = each.name.replace("_", " ")
                 raise SourceRefused(
                     f"slices differ in {what}: {ours} in {first.path.name}, {theirs} in {header.path.name}; "
                     "give each kind a series of its own"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pydicom.dataset import FileDataset
-from pydicom.uid import JPEG2000TransferSyntaxes
+from pydicom.uid import ExplicitVRBigEndian, JPEG2000TransferSyntaxes
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom_dataset import number, text, transfer_syntax, value_of
@@ -55,6 +55,7 @@ def require_clear_samples(dataset: FileDataset) -> None:
             f"{transfer_syntax(dataset).name}; export it anew as RGB"
         )
     _require_low_bits(dataset)
+    _require_ordered_bits(dataset)
     _require_no_mosaic(dataset)
 
 
@@ -65,6 +66,16 @@ def _require_low_bits(dataset: FileDataset) -> None:
         raise SourceRefused(
             f"its High Bit is {high:g} with {stored:g} bits stored, so that values may lie in other than the low bits; "
             f"High Bit must be {stored - 1:g}: export it anew, or correct the header if values are in the low bits"
+        )
+
+
+def _require_ordered_bits(dataset: FileDataset) -> None:
+    """Refuse single bits packed into words of swapped bytes, which decoders take for bytes in order (PS3.5 8.1.1)."""
+    is_packed = number(value_of(dataset, "BitsAllocated"), "BitsAllocated") == 1 and "PixelData" in dataset
+    if is_packed and transfer_syntax(dataset) == ExplicitVRBigEndian and dataset["PixelData"].VR == "OW":
+        raise SourceRefused(
+            "its pixels are single bits in big-endian words (OW), which decoders put in the wrong order; "
+            "convert it to Explicit VR Little Endian"
         )
 
 

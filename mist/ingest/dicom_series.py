@@ -136,6 +136,7 @@ def _seen_stack(slices: Slices, geometry: Geometry) -> SeenStack | None:
 def _split(slices: Slices) -> list[Slices]:
     """The slices of a series in groups that should each make one scan."""
     _require_distinct(slices)
+    _require_one_patient(slices)
     for header in slices:
         _require_sound(header)
     by_matrix: dict[tuple[int, int], Slices] = defaultdict(list)
@@ -193,6 +194,17 @@ def _require_distinct(slices: Slices) -> None:
                 f"{other.path.name} and {header.path.name} are different files of one SOP Instance UID "
                 f"{header.sop_uid}; remove the wrong one"
             )
+
+
+def _require_one_patient(slices: Slices) -> None:
+    """Refuse a series of two patients; which ones is nobody's business who reads a message."""
+    named_slices = [header for header in slices if header.patient_id]
+    other = next((header for header in named_slices if header.patient_id != named_slices[0].patient_id), None)
+    if other is not None:
+        raise SourceRefused(
+            f"{named_slices[0].path.name} and {other.path.name} are of one series and of two patients (Patient ID); "
+            "correct the wrong one, or give each patient a series"
+        )
 
 
 def _require_sound(header: DicomHeader) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, HTJ2KLossless, JPEG2000Lossless
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, HTJ2KLossless, JPEG2000Lossless
 
 from mist.errors import SourceRefused
 from mist.ingest.dicom_samples import require_clear_samples
@@ -55,6 +55,16 @@ def test_values_that_lie_in_the_high_bits_are_refused() -> None:
 
     with pytest.raises(SourceRefused, match=r"its High Bit is 15 with 12 bits stored.*must be 11"):
         require_clear_samples(an_object(HighBit=15))
+
+
+def test_single_bits_in_words_of_swapped_bytes_are_refused() -> None:
+    dataset = an_object(syntax=ExplicitVRBigEndian, BitsAllocated=1, BitsStored=1, HighBit=0)
+    dataset["PixelData"].VR = "OB"
+    require_clear_samples(dataset)
+
+    dataset["PixelData"].VR = "OW"
+    with pytest.raises(SourceRefused, match=r"single bits in big-endian words .*convert it"):
+        require_clear_samples(dataset)
 
 
 def test_slices_side_by_side_in_one_image_are_refused() -> None:

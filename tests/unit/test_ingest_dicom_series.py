@@ -221,3 +221,20 @@ def test_a_copy_of_a_slice_is_skipped(tmp_path: Path) -> None:
 
     assert [len(task.paths) for task in found.tasks] == [3]
     assert len(found.skipped) == 1
+
+
+def test_slices_of_two_patients_in_one_series_are_refused_without_saying_who_they_are(tmp_path: Path) -> None:
+    for place, patient in enumerate(["CANARY-A", "", "CANARY-B"]):
+        save(placed(slabs(3)[place], place, 2.5 * place, PatientID=patient), tmp_path / f"{place}.dcm")
+
+    reason = only_refusal(tmp_path).reason
+
+    assert re.search(r"0\.dcm and 2\.dcm are of one series and of two patients \(Patient ID\)", reason)
+    assert "CANARY" not in reason
+
+
+def test_slices_that_name_no_patient_are_of_the_one_that_others_name(tmp_path: Path) -> None:
+    for place, patient in enumerate(["1", "", "1 "]):
+        save(placed(slabs(3)[place], place, 2.5 * place, PatientID=patient), tmp_path / f"{place}.dcm")
+
+    assert only_scan(tmp_path)[1].volume.voxels.shape[0] == 3

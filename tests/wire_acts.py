@@ -31,7 +31,7 @@ from tests.aws_environment import environment
 from tests.faulty_store import contents
 from tests.stored_scan import rows_by_version
 
-ORPHAN = "scans/orphan/0123/zarr.json"
+ORPHAN = f"scans/orphan/{'0123' * 12}/zarr.json"
 
 
 @dataclass(frozen=True)

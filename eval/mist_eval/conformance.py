@@ -52,6 +52,7 @@ pydicom's own test files (`pydicom/`). This page is written by
 | stored values | themselves, signed where the object says so; bits that are not stored (old overlays) are cut off |
 | Rescale Slope and Intercept, Dose Grid Scaling | the rescale of the scan; voxels stay stored values |
 | rescales that differ by slice or frame (PET) | true values in float32, which prove to lead back to stored ones |
+| a rescale in only some slices or frames | refused |
 | Modality LUT | true values; refused where two stored values of the image have the same one |
 | PALETTE COLOR | colours (8 bits where the palette holds no more); of a segmentation, the labels |
 | SEG of a series that is there too | that scan's mask, by Segment Number; alone where it misfits or overlaps |

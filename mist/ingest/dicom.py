@@ -125,7 +125,7 @@ def _read_object(path: Path, held: Contents) -> DecodedSource:
     if one.header.frames == 1:
         axes, geometry = "yx", image_geometry(one.dataset, path.name)
         order: tuple[int, ...] = ()
-        pixels, rescale = one.pixels, one.rescales[0]
+        pixels, rescale = one.pixels, one.rescales[0] or Rescale()
     else:
         grid = frame_grid(one.dataset, one.header.frames)
         axes, geometry = _framed(one.dataset, grid)
@@ -158,8 +158,8 @@ class _File:
     """What is needed to sort it."""
     pixels: Voxels
     """Its pixels."""
-    rescales: list[Rescale]
-    """The map from `pixels` to physical values, of each frame."""
+    rescales: list[Rescale | None]
+    """The map from `pixels` to physical values, of each frame; None for one that states none."""
     plain: PlainPixels | None
     """Where they lie in the file."""
 

@@ -23,14 +23,14 @@ UNSPECIFIED = "US"
 """Rescale Type of values whose unit nobody knows (PS3.3 C.11.1.1.2)."""
 
 
-def rescales_of(dataset: Dataset, frames: int = 1) -> list[Rescale]:
-    """The map from stored to physical values of each frame."""
+def rescales_of(dataset: Dataset, frames: int = 1) -> list[Rescale | None]:
+    """The map from stored to physical values of each frame; None for one that states none."""
     if text(dataset, "Modality") == "RTDOSE":
         return [_dose_rescale(dataset)] * frames
     return [_frame_rescale(dataset, frame) for frame in range(frames)]
 
 
-def alike(voxels: Voxels, rescales: Sequence[Rescale], workspace: Workspace = MEMORY) -> tuple[Voxels, Rescale]:
+def alike(voxels: Voxels, rescales: Sequence[Rescale | None], workspace: Workspace = MEMORY) -> tuple[Voxels, Rescale]:
     """Voxels that share one map to physical values, and the map.
 
     Parameters
@@ -38,23 +38,29 @@ def alike(voxels: Voxels, rescales: Sequence[Rescale], workspace: Workspace = ME
     voxels
         Stored values; the first axis is that of the slices or frames where there are several.
     rescales
-        The map of each of them.
+        The map of each of them; None for one that states none.
     workspace
         Makes room for other voxels.
 
     Raises
     ------
     SourceRefused
-        Maps differ in their unit, or float32 cannot tell all values apart.
+        Only some state a map, maps differ in their unit, or float32 cannot tell all values apart.
     """
-    first = rescales[0]
-    if all(rescale == first for rescale in rescales):
+    stated = [rescale or Rescale() for rescale in rescales]
+    first = stated[0]
+    if all(rescale == first for rescale in stated):
         return voxels, first
-    units = sorted({rescale.unit for rescale in rescales})
+    if None in rescales:
+        raise SourceRefused(
+            f"{rescales.count(None)} of {len(rescales)} slices or frames have no Rescale Slope and Intercept, as the "
+            "others have, and nothing says what their values are; correct their headers, or store them apart"
+        )
+    units = sorted({rescale.unit for rescale in stated})
     if len(units) > 1:
         raise SourceRefused(f"slices or frames measure different things ({', '.join(map(repr, units))}); split them")
     values = workspace.room(voxels.shape, np.float32)
-    for place, pair in enumerate(zip(voxels, rescales, strict=True)):
+    for place, pair in enumerate(zip(voxels, stated, strict=True)):
         values[place] = _true_values(*pair)
     return values, Rescale(unit=first.unit)
 
@@ -72,12 +78,12 @@ def _true_values(stored: Voxels, rescale: Rescale) -> npt.NDArray[np.float32]:
     return values
 
 
-def _frame_rescale(dataset: Dataset, frame: int) -> Rescale:
+def _frame_rescale(dataset: Dataset, frame: int) -> Rescale | None:
     macro = "PixelValueTransformationSequence"
     slope = number(frame_value(dataset, frame, macro, "RescaleSlope"), "RescaleSlope")
     intercept = number(frame_value(dataset, frame, macro, "RescaleIntercept"), "RescaleIntercept")
     if slope is None and intercept is None:
-        return Rescale()
+        return None
     if slope == 0:
         raise SourceRefused("its Rescale Slope is 0, by which all its true values would be one; correct the header")
     named = frame_value(dataset, frame, macro, "RescaleType") or _usual_unit(dataset)
@@ -90,10 +96,10 @@ def _usual_unit(dataset: Dataset) -> str:
     return "HU" if text(dataset, "Modality") == "CT" else text(dataset, "Units")
 
 
-def _dose_rescale(dataset: Dataset) -> Rescale:
+def _dose_rescale(dataset: Dataset) -> Rescale | None:
     """The map of a dose grid (PS3.3 C.8.8.3)."""
     scaling = number(dataset.get("DoseGridScaling"), "DoseGridScaling")
-    return Rescale() if scaling is None else Rescale(scaling, 0.0, text(dataset, "DoseUnits"))
+    return None if scaling is None else Rescale(scaling, 0.0, text(dataset, "DoseUnits"))
 
 
 def display_of(dataset: Dataset) -> Display:

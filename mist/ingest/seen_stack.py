@@ -25,8 +25,8 @@ class SeenSlice(NamedTuple):
     """Where the samples begin."""
     head_sha256: bytes
     """SHA-256 of what comes before them."""
-    rescale: Rescale
-    """The map from samples to physical values."""
+    rescale: Rescale | None
+    """The map from samples to physical values; None where it states none."""
 
     def samples_in(self, data: bytes) -> memoryview | None:
         """The samples in `data`, which is what the file holds now; None where it is not as it was."""

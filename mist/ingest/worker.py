@@ -17,6 +17,7 @@ from mist.ingest.job import Job, Result, refused
 from mist.ingest.keep import KeptFiles, keep_files
 from mist.ingest.limits import Limits, limited
 from mist.ingest.load import READ_FROM_MEMORY, load_scan, load_segmentation
+from mist.ingest.one_grid import require_one_grid
 from mist.ingest.refusal import refusing
 from mist.ingest.report import ScanOutcome, ScanStatus
 from mist.ingest.segmentations import apart, tied
@@ -96,7 +97,9 @@ def _do_tasks(job: Job, limits: Limits | None) -> list[Result]:
     prepared: list[_Prepared] = []
     for task in tied(job.tasks):
         prepared.append(_prepare(task, job, limits, prepared[0] if task.segments else None))
-    _require_alike([item.scan for item in prepared if item.scan is not None])
+    for mask in prepared[1:]:
+        if mask.task.segments is None:  # or its labels were put on the grid of the image
+            _require_one_grid(prepared[0], mask, job, limits)
     return [_finish(item, job) for item in prepared]
 
 
@@ -158,12 +161,13 @@ def _loaded(
     return load_segmentation(task, image.task.paths, files, job.workspace)
 
 
-def _require_alike(scans: Sequence[SourceScan]) -> None:
-    """Refuse an image and a mask of other size: one of them is not what the labels say."""
-    shapes = {scan.decoded.volume.spatial_shape for scan in scans}
-    if len(shapes) > 1:
-        found = ", ".join(f"{scan.scan_id} has {scan.decoded.volume.spatial_shape}" for scan in scans)
-        raise SourceRefused(f"an image and its mask differ in shape (z, y, x): {found}")
+def _require_one_grid(image: _Prepared, mask: _Prepared, job: Job, limits: Limits | None) -> None:
+    """Refuse a mask that does not lie on its image, also where the dataset has one of them already."""
+    if image.scan is None and mask.scan is None:
+        return
+    with limited(limits, sum(file.bytes for file in (*image.files, *mask.files))):
+        scans = [item.scan or _loaded(item.task, item.files, job, None, {}) for item in (image, mask)]
+    require_one_grid(*scans)
 
 
 def _finish(item: _Prepared, job: Job) -> Result:

@@ -123,3 +123,24 @@ def test_a_grid_of_dose_is_a_volume_in_dose_units() -> None:
 
     assert (volume.axes, volume.rescale) == ("zyx", Rescale(1e-6, 0.0, "RELATIVE"))
     assert volume.geometry.spacing == pytest.approx((5, 10, 10))
+
+
+@pytest.mark.parametrize("modality", ["MR", "CT"])
+def test_frames_of_which_only_some_have_a_rescale_are_refused(tmp_path: Path, modality: str) -> None:
+    dataset = rescaled_frames([0, 1, 2], [1, 2, 2])
+    dataset.Modality = modality
+    del dataset.PerFrameFunctionalGroupsSequence[1].PixelValueTransformationSequence
+    save(dataset, tmp_path / "odd.dcm")
+
+    with pytest.raises(SourceRefused, match="1 of 3 slices or frames have no Rescale Slope and Intercept"):
+        only_scan(tmp_path)
+
+
+def test_slices_of_which_only_some_have_a_rescale_are_refused(tmp_path: Path) -> None:
+    save_stack(tmp_path, [0, 1, 2], Modality="MR", RescaleSlope=2, RescaleIntercept=0)
+    dataset = pydicom.dcmread(tmp_path / "98.dcm")
+    del dataset.RescaleSlope, dataset.RescaleIntercept
+    dataset.save_as(tmp_path / "98.dcm")
+
+    with pytest.raises(SourceRefused, match=r"1 of 3 slices or frames have no Rescale.*correct their headers"):
+        only_scan(tmp_path)

@@ -56,6 +56,7 @@ pydicom's own test files (`pydicom/`). This page is written by
 | Modality LUT | true values; refused where two stored values of the image have the same one |
 | PALETTE COLOR | colours (8 bits where the palette holds no more); of a segmentation, the labels |
 | SEG of a series that is there too | that scan's mask, by Segment Number; alone where it misfits or overlaps |
+| several segments of a SEG that is alone | refused: one volume cannot tell them apart |
 | YBR_FULL, YBR_FULL_422 | RGB, by PS3.3 C.7.6.3.1.2; YBR_RCT and YBR_ICT are undone by the JPEG 2000 decoder |
 | HSV, ARGB, CMYK, YBR_PARTIAL_422 and _420; values in other than the low bits (High Bit) | refused |
 | MONOCHROME1 | stored values, and that they are shown inverted |

@@ -45,7 +45,8 @@ def frame_grid(dataset: Dataset, frames: int) -> FrameGrid | None:
     Raises
     ------
     SourceRefused
-        It says so, and they make no even stack; or it does not, and must by `ALWAYS_STACKED`.
+        It says so, and they make no even stack or are of several segments; or it does not, and must by
+        `ALWAYS_STACKED`.
     """
     planes = _placed_planes(dataset, frames)
     if planes is None:
@@ -55,6 +56,7 @@ def frame_grid(dataset: Dataset, frames: int) -> FrameGrid | None:
             )
         return None
     if text(dataset, "Modality") in ALWAYS_STACKED:
+        _require_one_segment(dataset, frames)
         whole = stack_planes(planes)
         return FrameGrid(whole.order, 1, whole)
     places = _places(planes)
@@ -75,6 +77,17 @@ def frame_stack(dataset: Dataset, frames: int) -> Stack | None:
     """
     grid = frame_grid(dataset, frames)
     return None if grid is None or grid.moments > 1 else grid.stack
+
+
+def _require_one_segment(dataset: Dataset, frames: int) -> None:
+    """Refuse frames of several segments as one volume, in which nobody could tell one segment from another."""
+    keyword = "ReferencedSegmentNumber"
+    found = [frame_value(dataset, frame, "SegmentIdentificationSequence", keyword) for frame in range(frames)]
+    if segments := sorted({str(value) for value in found if value != found[0]}):
+        raise SourceRefused(
+            f"its frames are of {len(segments) + 1} segments ({found[0]}, {', '.join(segments)}), which one volume "
+            "cannot tell apart; ingest it together with the series that it segments, or export each segment by itself"
+        )
 
 
 def _placed_planes(dataset: Dataset, frames: int) -> list[Plane] | None:

@@ -44,7 +44,7 @@ def test_segments_that_overlap_are_not_tied_and_it_is_said_why(folder: Path, ser
 
     report = ingest([folder], url, workers=1)
     (refused,) = report.refused
-    assert "several slices lie in one place" in refused.reason
+    assert "its frames are of 2 segments (1, 2), which one volume cannot tell apart" in refused.reason
     assert f"not tied to scan {series}: seg.dcm: segments overlap" in refused.reason
     assert ties(url) == {series: (None, None)}
 
@@ -108,6 +108,15 @@ def test_the_frames_of_a_label_map_are_not_kept_twice(folder: Path, series: str,
     mask = save(segmentation([*map(Frame, noise, (7, 2, 5))], series, kind="LABELMAP"), folder)
     ingest([folder], url, workers=1)
     assert open_dataset(url).catalog.row(mask).stored_bytes < 1.5 * noise.size
+
+
+def test_segments_on_other_slices_are_not_mixed_in_a_scan_alone(folder: Path, url: str) -> None:
+    folder.mkdir()
+    save(segmentation([Frame(LEFT, 4), Frame(LEFT, 5), Frame(LEFT, 6, segment=2)], "1.2.3"), folder)
+
+    (refused,) = ingest([folder / "seg.dcm"], url, workers=1).refused
+    assert "its frames are of 2 segments (1, 2)" in refused.reason
+    assert "ingest it together with the series that it segments" in refused.reason
 
 
 @pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
